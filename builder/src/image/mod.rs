@@ -1,0 +1,9 @@
+//! An image as a file: its records, for `inspect`, `verify` and the tests.
+
+mod error;
+mod structure;
+mod view;
+
+pub use error::ImageError;
+pub use structure::{Finding, structure};
+pub use view::Image;

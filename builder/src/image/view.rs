@@ -1,0 +1,142 @@
+//! Bounds-checked access to the tables of an image.
+
+use super::ImageError;
+use cds_layout::format::{
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, Reader, RootRecord, Section, SectionKind, TextRef,
+    UnitTables, find_header, read_slots,
+};
+use std::collections::BTreeMap;
+
+/// A readable image. Records are decoded, tables are borrowed.
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// The whole file.
+    pub bytes: &'a [u8],
+    /// The header.
+    pub header: Header,
+    /// Position of the header.
+    pub header_position: usize,
+    /// Sections by kind.
+    pub sections: BTreeMap<SectionKind, Section>,
+    /// Roots.
+    pub roots: Vec<RootRecord>,
+    /// Directories.
+    pub directories: Vec<DirectoryRecord>,
+    /// Modules.
+    pub modules: Vec<ModuleRecord>,
+    /// Externs.
+    pub externs: Vec<ExternRecord>,
+    /// Positions of the interned strings.
+    pub strings: Vec<u32>,
+    /// Offsets of the units' tables.
+    pub units: Vec<u32>,
+}
+
+impl<'a> Image<'a> {
+    /// Reads header and records.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ImageError> {
+        let (header, header_position) = find_header(bytes).map_err(ImageError::Header)?;
+        if header.file_size != bytes.len() as u64 {
+            return Err(ImageError::Size { actual: bytes.len() as u64, expected: header.file_size });
+        }
+        let sections = sections(bytes, &header)?;
+        let mut image = Image {
+            bytes,
+            header,
+            header_position,
+            sections,
+            roots: Vec::new(),
+            directories: Vec::new(),
+            modules: Vec::new(),
+            externs: Vec::new(),
+            strings: Vec::new(),
+            units: Vec::new(),
+        };
+        image.roots = image.records(SectionKind::Roots, RootRecord::decode)?;
+        image.directories = image.records(SectionKind::Directories, DirectoryRecord::decode)?;
+        image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
+        image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
+        image.strings = image.records(SectionKind::Strings, Reader::u32)?;
+        image.units = image.records(SectionKind::Units, Reader::u32)?;
+        Ok(image)
+    }
+
+    /// Bytes of a section; empty if it is not there.
+    pub fn section(&self, kind: SectionKind) -> &'a [u8] {
+        self.sections.get(&kind).map_or(&[], |s| &self.bytes[s.position as usize..(s.position + s.size) as usize])
+    }
+
+    fn records<T>(
+        &self,
+        kind: SectionKind,
+        decode: impl Fn(&mut Reader<'a>) -> Option<T>,
+    ) -> Result<Vec<T>, ImageError> {
+        let mut r = Reader::new(self.section(kind));
+        let mut out = Vec::new();
+        while !r.is_empty() {
+            out.push(decode(&mut r).ok_or(ImageError::Record(kind.elf_name(), out.len()))?);
+        }
+        Ok(out)
+    }
+
+    /// Text that a record points to; empty if it is out of bounds.
+    pub fn text(&self, text: TextRef) -> &'a str {
+        text.get(self.section(SectionKind::Text)).unwrap_or_default()
+    }
+
+    /// The module index.
+    pub fn index(&self) -> Option<Index<'a>> {
+        Index::new(self.section(SectionKind::ModuleIndex))
+    }
+
+    /// Fixups of a unit; `None` if they are malformed.
+    pub fn unit(&self, number: u32) -> Option<UnitTables> {
+        let start = *self.units.get(number as usize)? as usize;
+        UnitTables::decode(self.section(SectionKind::Fixups).get(start..)?)
+    }
+
+    /// Slots that are relocated when the image is mapped; `None` if the list is malformed.
+    pub fn eager(&self) -> Option<Vec<u32>> {
+        read_slots(Reader::new(self.section(SectionKind::EagerBase)))?.collect()
+    }
+
+    /// The word in a slot.
+    pub fn word(&self, position: u32) -> Option<u64> {
+        let start = position as usize;
+        Some(u64::from_le_bytes(self.bytes.get(start..start + 8)?.try_into().ok()?))
+    }
+
+    /// The path of a directory at build time.
+    pub fn directory_path(&self, number: u32) -> Option<String> {
+        let directory = self.directories.get(number as usize)?;
+        let root = self.text(self.roots.get(directory.root as usize)?.predicted);
+        Some(match self.text(directory.relative) {
+            "" => root.to_owned(),
+            below => format!("{root}/{below}"),
+        })
+    }
+
+    /// The path of a module's file at build time.
+    pub fn module_path(&self, module: &ModuleRecord) -> Option<String> {
+        Some(format!("{}/{}", self.directory_path(module.directory)?, self.text(module.file)))
+    }
+}
+
+fn sections(bytes: &[u8], header: &Header) -> Result<BTreeMap<SectionKind, Section>, ImageError> {
+    let mut sections = BTreeMap::new();
+    let start = bytes.get(header.sections as usize..);
+    let mut r = Reader::new(start.ok_or_else(|| ImageError::Directory("it lies beyond the file".into()))?);
+    for number in 0..header.section_count {
+        let section = Section::decode(&mut r)
+            .ok_or_else(|| ImageError::Directory(format!("it ends before entry {number}")))?;
+        if u64::from(section.position) + u64::from(section.size) > bytes.len() as u64 {
+            return Err(ImageError::Directory(format!("section {} lies beyond the file", section.kind)));
+        }
+        if let Some(kind) = SectionKind::from_u32(section.kind) {
+            if sections.insert(kind, section).is_some() {
+                return Err(ImageError::Directory(format!("two sections of kind {}", section.kind)));
+            }
+        }
+    }
+    Ok(sections)
+}

@@ -1,0 +1,26 @@
+//! Builds images of the code objects of a Python environment as ELF shared objects.
+//!
+//! [`build::build`] is the list of passes; each module below is one of them, or reads what they wrote.
+
+#![warn(missing_docs)]
+
+pub mod base;
+pub mod build;
+pub mod code;
+pub mod derive;
+pub mod discover;
+pub mod elf;
+pub mod fixups;
+pub mod graph;
+pub mod image;
+pub mod install;
+pub mod marshal;
+pub mod place;
+pub mod quicken;
+pub mod share;
+pub mod slots;
+pub mod stats;
+pub mod tables;
+pub mod target;
+pub mod verify;
+pub mod write;

@@ -1,0 +1,7 @@
+//! The `cds-build` command.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

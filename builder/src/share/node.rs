@@ -1,0 +1,100 @@
+//! What a node is.
+
+use crate::graph::{Int, Str};
+use cds_layout::format::Extern;
+
+/// Index of a node in [`super::Constants`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// An object of the image, or one outside it that image objects point to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// A singleton of the interpreter.
+    Extern(Extern),
+    /// A string; `interned` says whether the interpreter will intern it.
+    Str(Str),
+    /// Bytes.
+    Bytes(Box<[u8]>),
+    /// An int that is not a singleton.
+    Int(Int),
+    /// A float by its bits.
+    Float(u64),
+    /// A complex by the bits of its parts.
+    Complex(u64, u64),
+    /// A tuple that is not empty.
+    Tuple(Box<[NodeId]>),
+    /// The tuple that a frozenset is made from at load; possibly empty.
+    Items(Box<[NodeId]>),
+    /// A frozenset made from these items at load. It has no place in the image.
+    FrozenSet(NodeId),
+    /// A code object, by its index in [`super::Constants::codes`].
+    Code(u32),
+    /// A module's `co_filename`, by module number: one string per module whose text depends on where the tree lies.
+    Filename(u32, Str),
+}
+
+impl Node {
+    /// Whether the object has a place in the image.
+    pub fn is_placed(&self) -> bool {
+        !matches!(self, Node::Extern(_) | Node::FrozenSet(_))
+    }
+
+    /// Whether the object is a string that the interpreter interns.
+    pub fn is_interned(&self) -> bool {
+        matches!(self, Node::Str(s) if s.interned)
+    }
+
+    /// Whether the object is a tuple in the image.
+    pub fn is_tuple(&self) -> bool {
+        matches!(self, Node::Tuple(_) | Node::Items(_))
+    }
+}
+
+/// `co_filename` of a code object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilenameRef {
+    /// The module's own file name ([`Node::Filename`]).
+    Module(NodeId),
+    /// Some other string, which importlib leaves alone.
+    Other(NodeId),
+}
+
+/// A code object with its children as nodes.
+#[derive(Debug, Clone)]
+pub struct CodeNode {
+    /// `co_argcount`
+    pub argcount: i32,
+    /// `co_posonlyargcount`
+    pub posonlyargcount: i32,
+    /// `co_kwonlyargcount`
+    pub kwonlyargcount: i32,
+    /// `co_stacksize`
+    pub stacksize: i32,
+    /// `co_flags`
+    pub flags: i32,
+    /// `co_firstlineno`
+    pub firstlineno: i32,
+    /// `co_code` as marshalled
+    pub bytecode: Box<[u8]>,
+    /// The kind byte of each entry of `co_localsplusnames`
+    pub kinds: Box<[u8]>,
+    /// `co_consts`
+    pub consts: NodeId,
+    /// `co_names`
+    pub names: NodeId,
+    /// `co_localsplusnames`
+    pub localsplusnames: NodeId,
+    /// `co_localspluskinds`
+    pub localspluskinds: NodeId,
+    /// `co_filename`
+    pub filename: FilenameRef,
+    /// `co_name`
+    pub name: NodeId,
+    /// `co_qualname`
+    pub qualname: NodeId,
+    /// `co_linetable`
+    pub linetable: NodeId,
+    /// `co_exceptiontable`
+    pub exceptiontable: NodeId,
+}

@@ -1,0 +1,60 @@
+//! One [`Layout`] per supported minor version of CPython (64-bit, little-endian, default build).
+//!
+//! The numbers are offsets and sizes in bytes. They are proved against the headers of every
+//! interpreter found by the C probe (see `docs/cpython-layouts.md`), never guessed.
+
+mod code;
+mod object;
+mod opcode;
+mod v3_11;
+mod v3_12;
+mod v3_13;
+
+pub use code::{CodeField, CodeLayout, CodeSource, FastKind, Repr};
+pub use object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
+pub use opcode::{Cache, Opcodes, Pair};
+
+/// Everything the builder must know to write an object as one minor version of CPython has it in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Minor version: 11 for CPython 3.11.
+    pub minor: u8,
+    /// `PyObject` and `PyVarObject` offsets and the size of the `PyGC_Head` before GC objects.
+    pub head: Head,
+    /// What `ob_refcnt` holds in an object that lives in an image.
+    pub refcount: Refcount,
+    /// `PyASCIIObject` and `PyCompactUnicodeObject`.
+    pub str_: StrLayout,
+    /// `PyLongObject`.
+    pub long: LongLayout,
+    /// Offset of `PyTupleObject.ob_item`.
+    pub tuple_items: u32,
+    /// Offset of `PyBytesObject.ob_shash`.
+    pub bytes_hash: u32,
+    /// Offset of `PyBytesObject.ob_sval`.
+    pub bytes_data: u32,
+    /// Offset of `PyFloatObject.ob_fval`.
+    pub float_value: u32,
+    /// Offset of `PyComplexObject.cval` (real, then imaginary part).
+    pub complex_value: u32,
+    /// `PyCodeObject`.
+    pub code: CodeLayout,
+    /// What a fresh code object's bytecode looks like beside the `co_code` of the `.pyc`.
+    pub opcodes: Opcodes,
+    /// Smallest and largest `int` that the interpreter keeps as a singleton.
+    pub small_ints: (i64, i64),
+}
+
+/// The layouts, oldest first. Adding a CPython version is adding a row here (and its proof).
+pub static LAYOUTS: &[&Layout] = &[&v3_11::LAYOUT, &v3_12::LAYOUT, &v3_13::LAYOUT];
+
+/// The layout of CPython `3.minor`, if this version is supported.
+pub fn layout(minor: u8) -> Option<&'static Layout> {
+    LAYOUTS.iter().copied().find(|l| l.minor == minor)
+}
+
+/// `X.Y` names of the supported versions, for messages: `3.11, 3.12, 3.13`.
+pub fn supported() -> String {
+    let names: Vec<String> = LAYOUTS.iter().map(|l| format!("3.{}", l.minor)).collect();
+    names.join(", ")
+}

@@ -1,0 +1,41 @@
+//! What creation of a code object does to its bytecode (`_PyCode_Quicken`, `Python/specialize.c`).
+
+/// Inline cache of one instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cache {
+    /// Opcode number.
+    pub opcode: u8,
+    /// Number of code units that follow the instruction.
+    pub entries: u8,
+    /// What the first of them holds in a fresh code object.
+    pub counter: u16,
+}
+
+/// Two adjacent instructions of which the first is rewritten (3.12's superinstructions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Opcode of the first instruction.
+    pub first: u8,
+    /// Opcode of the second instruction.
+    pub second: u8,
+    /// What the first becomes.
+    pub combined: u8,
+}
+
+/// The opcode facts that a version's code objects depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Opcodes {
+    /// `RESUME`, the first traceable instruction.
+    pub resume: u8,
+    /// Instructions with inline caches, by opcode.
+    pub caches: &'static [Cache],
+    /// Superinstructions formed at creation.
+    pub pairs: &'static [Pair],
+}
+
+impl Opcodes {
+    /// The cache row of `opcode`.
+    pub fn cache(&self, opcode: u8) -> Option<Cache> {
+        self.caches.binary_search_by_key(&opcode, |c| c.opcode).ok().map(|i| self.caches[i])
+    }
+}

@@ -1,0 +1,48 @@
+//! The image format: every constant and every record of `site-cds.so`, defined once.
+//!
+//! All numbers are little-endian. A *position* is an offset from the start of the image, which is
+//! both its offset in the file and its offset from the mapped base. `docs/format.md` explains the parts.
+
+mod codec;
+mod externs;
+mod fixups;
+mod header;
+mod identity;
+mod index;
+mod modules;
+mod sections;
+
+pub use codec::{Reader, Writer};
+pub use externs::{Extern, ExternRecord, TypeId};
+pub use fixups::{FilenameSlots, Group, Slots, UnitReader, UnitTables, read_slots, write_slots};
+pub use header::{
+    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, find_header,
+};
+pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
+pub use index::{Index, build_index, hash_name};
+pub use modules::{DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef};
+pub use sections::{Section, SectionKind};
+
+/// Version of everything in this module. A loader uses only images of its own version.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How many bytes at the start of an image are enough to judge it.
+pub const FIRST_PAGE: usize = 4096;
+
+/// Alignment of segments in file and memory: the largest page size in common use (aarch64).
+pub const SEGMENT_ALIGN: u64 = 64 * 1024;
+
+/// Lowest preferred base. Below the area where Linux maps programs and libraries, above the heap of non-PIE programs.
+pub const BASE_MIN: u64 = 0x0800_0000_0000;
+
+/// End of the area of preferred bases.
+pub const BASE_MAX: u64 = 0x5000_0000_0000;
+
+/// Largest span of an image: positions are 32-bit.
+pub const MAX_SPAN: u64 = u32::MAX as u64;
+
+/// Alignment of objects and of every slot that a fixup names.
+pub const SLOT: u32 = 8;
+
+/// Name of the dynamic symbol at the header. The base of a mapped image is its address less the header's position.
+pub const IMAGE_SYMBOL: &str = "cds_image";

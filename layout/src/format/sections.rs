@@ -1,0 +1,105 @@
+//! The section directory: where each table of an image lies.
+
+use super::codec::{Reader, Writer};
+
+/// What a section holds. Unknown kinds are skipped, so that new content can be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum SectionKind {
+    /// UTF-8 text that the other tables point into.
+    Text = 1,
+    /// [`super::RootRecord`]s.
+    Roots = 2,
+    /// [`super::DirectoryRecord`]s.
+    Directories = 3,
+    /// [`super::ModuleRecord`]s.
+    Modules = 4,
+    /// [`super::Index`]: hash table over module names.
+    ModuleIndex = 5,
+    /// [`super::ExternRecord`]s.
+    Externs = 6,
+    /// Positions of the interned strings, `u32` each, by string number.
+    Strings = 7,
+    /// Positions of the units' tables within [`SectionKind::Fixups`], `u32` each, by unit number.
+    Units = 8,
+    /// The units' tables one after the other.
+    Fixups = 9,
+    /// One slot list of addresses to relocate when the image is mapped, if it is not at its preferred base.
+    EagerBase = 10,
+    /// The objects.
+    Objects = 11,
+    /// JSON text about target and build, for people.
+    Notes = 12,
+}
+
+impl SectionKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [SectionKind; 12] = [
+        SectionKind::Text,
+        SectionKind::Roots,
+        SectionKind::Directories,
+        SectionKind::Modules,
+        SectionKind::ModuleIndex,
+        SectionKind::Externs,
+        SectionKind::Strings,
+        SectionKind::Units,
+        SectionKind::Fixups,
+        SectionKind::EagerBase,
+        SectionKind::Objects,
+        SectionKind::Notes,
+    ];
+
+    /// The kind with this number.
+    pub fn from_u32(v: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| *k as u32 == v)
+    }
+
+    /// The ELF section name.
+    pub fn elf_name(self) -> &'static str {
+        match self {
+            SectionKind::Text => ".cds.text",
+            SectionKind::Roots => ".cds.roots",
+            SectionKind::Directories => ".cds.dirs",
+            SectionKind::Modules => ".cds.modules",
+            SectionKind::ModuleIndex => ".cds.index",
+            SectionKind::Externs => ".cds.externs",
+            SectionKind::Strings => ".cds.strings",
+            SectionKind::Units => ".cds.units",
+            SectionKind::Fixups => ".cds.fixups",
+            SectionKind::EagerBase => ".cds.eager",
+            SectionKind::Objects => ".cds.objects",
+            SectionKind::Notes => ".cds.notes",
+        }
+    }
+}
+
+/// One entry of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// [`SectionKind`] as a number.
+    pub kind: u32,
+    /// Position.
+    pub position: u32,
+    /// Size in bytes.
+    pub size: u32,
+}
+
+impl Section {
+    /// Size of an entry.
+    pub const SIZE: usize = 16;
+
+    /// Appends the entry.
+    pub fn encode(&self, w: &mut Writer) {
+        w.u32(self.kind);
+        w.u32(0);
+        w.u32(self.position);
+        w.u32(self.size);
+    }
+
+    /// Takes an entry.
+    pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
+        let kind = r.u32()?;
+        r.u32()?;
+        Some(Section { kind, position: r.u32()?, size: r.u32()? })
+    }
+}

@@ -1,0 +1,266 @@
+//! Puts an image to use: what `cds_loader.activate()` and `cds_loader._open(path)` do.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cds_layout::cpython;
+use cds_layout::format::InvalidationMode;
+
+use crate::active::{Active, Parts};
+use crate::image::Image;
+use crate::importlib::Importlib;
+use crate::judge::{Running, judge};
+use crate::map::map;
+use crate::py::{self, Object};
+use crate::reason::Reason;
+use crate::settings::{self, Complaint, Mode};
+use crate::status::{Outcome, record};
+use crate::talk::say;
+use crate::{dump, elf, finder, module_loader, status, trace};
+
+/// Which Python runtime of this process asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// The main interpreter, for the first time.
+    First,
+    /// The main interpreter, once more.
+    Again,
+    /// The main interpreter of a runtime that was initialised after another one was finalised. Objects of
+    /// the image still point to what was freed with that one.
+    SecondRuntime,
+    /// Another interpreter. Code objects, which interpreters write to, must not be shared with it.
+    Subinterpreter,
+}
+
+/// Whether a runtime of this process has asked before.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// The mark in the interpreter's own dict, which goes with it.
+const MARK: &std::ffi::CStr = c"cds_loader";
+
+/// Looks who asks, without leaving a mark.
+pub fn look() -> Entry {
+    if !py::in_main_interpreter() {
+        return Entry::Subinterpreter;
+    }
+    let marked = || -> py::Result<bool> {
+        let Some(dict) = py::interpreter_dict() else { return Ok(false) };
+        Ok(dict.item(&py::interned(MARK)?)?.is_some())
+    };
+    let marked = marked().unwrap_or_else(|_| {
+        py::clear();
+        false
+    });
+    match (marked, ENTERED.load(Ordering::Relaxed)) {
+        (true, _) => Entry::Again,
+        (false, false) => Entry::First,
+        (false, true) => Entry::SecondRuntime,
+    }
+}
+
+/// Looks who asks and leaves a mark.
+fn enter() -> Entry {
+    let entry = look();
+    if entry == Entry::First {
+        ENTERED.store(true, Ordering::Relaxed);
+        let mark = || -> py::Result<()> {
+            let dict = py::interpreter_dict().ok_or(py::Raised)?;
+            dict.set_item(&py::interned(MARK)?, &py::boolean(true))
+        };
+        if mark().is_err() {
+            py::clear();
+        }
+    }
+    entry
+}
+
+/// Follows the environment variables. Idempotent.
+pub fn activate(module: &Object) {
+    match enter() {
+        Entry::First => {}
+        Entry::Again | Entry::Subinterpreter => return,
+        Entry::SecondRuntime => {
+            Active::abandon();
+            return;
+        }
+    }
+    let flags = py::import(c"sys").and_then(|sys| sys.get(c"flags"));
+    let ignore = flags.and_then(|flags| flags.get(c"ignore_environment")?.is_true()).unwrap_or_else(|_| {
+        py::clear();
+        true
+    });
+    let (mode, verbosity) = if ignore { (Ok(Mode::Default), 0) } else { (settings::mode(), settings::verbosity()) };
+    match mode {
+        Ok(Mode::Off) => record(Outcome::Off),
+        Ok(Mode::Default) => use_default(module, verbosity),
+        Ok(Mode::Trace { list }) => {
+            record(Outcome::Off);
+            if trace::start(list).is_err() {
+                say(format_args!("cannot trace: {}", py::take_error_text()));
+            }
+        }
+        Ok(Mode::Dump { list, archive }) => dump::run(module, &list, &archive),
+        Ok(Mode::Share { archive, required }) => {
+            if let Err(reason) = use_image(&archive, module, verbosity) {
+                say(format_args!("image {} rejected: {reason}", archive.display()));
+                record(Outcome::Rejected(archive, reason));
+                if required {
+                    dump::exit(1);
+                }
+            }
+        }
+        Err(Complaint { text, exit }) => {
+            record(Outcome::Off);
+            say(text);
+            if let Some(status) = exit {
+                dump::exit(status);
+            }
+        }
+    }
+}
+
+fn use_default(module: &Object, verbosity: u8) {
+    let Some(path) = default_images(module).into_iter().find(|path| path.exists()) else {
+        record(Outcome::Absent);
+        return;
+    };
+    if let Err(reason) = use_image(&path, module, verbosity) {
+        if verbosity > 0 {
+            say(format_args!("image {} rejected: {reason}", path.display()));
+        }
+        record(Outcome::Rejected(path, reason));
+    }
+}
+
+/// The folder that the loader lies in.
+pub fn folder(module: &Object) -> Option<PathBuf> {
+    let file = module.get(c"__file__").and_then(|file| Ok(PathBuf::from(file.text()?)));
+    if file.is_err() {
+        py::clear();
+    }
+    std::path::absolute(file.ok()?).ok()?.parent().map(Path::to_owned)
+}
+
+/// `site-cds.<SOABI>.so` and `site-cds.so` beside the loader.
+fn default_images(module: &Object) -> Vec<PathBuf> {
+    let Some(folder) = folder(module) else { return Vec::new() };
+    // The first suffix of extension modules is `.<SOABI>.so`; sysconfig would have to be imported.
+    let suffix = || -> py::Result<String> {
+        let suffixes = py::import(c"_imp")?.get(c"extension_suffixes")?.call(&[])?;
+        Ok(suffixes.list_item(0)?.text()?.to_owned())
+    };
+    let own = suffix().map(|suffix| folder.join(format!("site-cds{suffix}")));
+    if own.is_err() {
+        py::clear();
+    }
+    own.into_iter().chain([folder.join("site-cds.so")]).collect()
+}
+
+/// Uses the image whatever the environment says, once nothing else is in use.
+pub fn open(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
+    match enter() {
+        Entry::First => {}
+        Entry::Again => {
+            if let Some(active) = Active::get() {
+                return if active.path == path { Ok(()) } else { Err(Reason::OtherImage(active.path.clone())) };
+            }
+        }
+        Entry::SecondRuntime => return Err(Reason::Reinitialized),
+        Entry::Subinterpreter => return Err(Reason::Subinterpreter),
+    }
+    use_image(path, module, verbosity).inspect_err(|reason| {
+        record(Outcome::Rejected(path.to_owned(), reason.clone()));
+    })
+}
+
+fn use_image(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
+    let set_up = prepare(path, module, verbosity);
+    if set_up.is_err() {
+        py::clear();
+    }
+    set_up
+}
+
+/// An exception becomes the reason.
+fn python<T>(result: py::Result<T>) -> Result<T, Reason> {
+    result.map_err(|_| Reason::Python(py::take_error_text()))
+}
+
+/// Judges, maps and installs.
+fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
+    let hexversion = py::hexversion();
+    let minor = (hexversion >> 16) as u8;
+    let layout =
+        cpython::layout(minor).filter(|_| hexversion >> 24 == 3).ok_or(Reason::UnsupportedVersion(hexversion))?;
+    let sys = python(py::import(c"sys"))?;
+    let flags = python(sys.get(c"flags"))?;
+    let optimize = python(flags.get(c"optimize").and_then(|level| level.to_i64()))?;
+    let check = python(py::import(c"_imp").and_then(|imp| imp.get(c"check_hash_based_pycs")))?;
+    let check = python(check.text())?;
+    refuse_unusual(&sys, &flags)?;
+
+    let running = Running { hexversion, optimize, check_always: check == "always" };
+    let judged = judge(path, &running)?;
+    let importlib = python(Importlib::new())?;
+    // Before anything is mapped: no place in the search, no image.
+    python(importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
+    let mapping = map(path, &judged)?;
+    let header = judged.header;
+    let invalidation = match header.invalidation {
+        InvalidationMode::CheckedHash if check == "never" => InvalidationMode::UncheckedHash,
+        invalidation => invalidation,
+    };
+    let image = Image::new(&mapping, header)?;
+    let loader = python(module_loader::class(&importlib))?;
+    python(module.set_attr(&python(py::interned(c"ImageLoader"))?, &loader))?;
+    let active = Active::new(Parts {
+        path: path.to_owned(),
+        image,
+        importlib,
+        loader,
+        invalidation,
+        optimize,
+        verbosity,
+        type_offset: layout.head.type_,
+        code_type: elf::symbol(c"PyCode_Type").ok_or(Reason::NoIdentity)? as u64,
+    })?;
+    let finder = python(finder::finder())?;
+    if verbosity > 0 {
+        python(status::summarize_at_exit())?;
+    }
+    let (finders, position) = python(active.importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
+    active.publish();
+    record(Outcome::Active);
+    if let Err(reason) = python(finders.list_insert(position, &finder)) {
+        Active::abandon();
+        return Err(reason);
+    }
+    Ok(())
+}
+
+/// Kinds of processes whose objects or paths differ from what an image holds.
+fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
+    let abi_flags = python(sys.get(c"abiflags"))?;
+    let abi_flags = python(abi_flags.text())?;
+    if abi_flags.contains('t') {
+        return Err(Reason::UnsupportedBuild("free-threaded"));
+    }
+    if abi_flags.contains('d') {
+        return Err(Reason::UnsupportedBuild("debug"));
+    }
+    // `_PyCode_New` (Objects/codeobject.c) strips columns then. The configuration itself has no stable API.
+    let option = match py::x_options() {
+        Some(options) => python(py::interned(c"no_debug_ranges").and_then(|name| options.item(&name)))?.is_some(),
+        None => false,
+    };
+    let ignore = python(flags.get(c"ignore_environment").and_then(|flag| flag.is_true()))?;
+    let variable = !ignore && std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|value| !value.is_empty());
+    if option || variable {
+        return Err(Reason::NoDebugRanges);
+    }
+    let encoding = python(sys.get(c"getfilesystemencoding").and_then(|function| function.call(&[])))?;
+    match python(encoding.text())? {
+        "utf-8" => Ok(()),
+        other => Err(Reason::FileSystemEncoding(other.to_owned())),
+    }
+}

@@ -1,0 +1,197 @@
+//! The image that this process uses, and everything that is remembered about it.
+
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use cds_layout::format::{InvalidationMode, ModuleRecord, NONE, SectionKind};
+
+use crate::directories::Listings;
+use crate::fixup::{Filename, Fixups};
+use crate::image::{Image, Malformed};
+use crate::importlib::Importlib;
+use crate::paths::{Directory, Root};
+use crate::py::{self, Object};
+use crate::reason::Reason;
+use crate::search::Aside;
+use crate::table::{Bytes, Pointers};
+
+/// An image in use. Lives for ever once it is published.
+#[derive(Debug)]
+pub struct Active {
+    /// Absolute path of the file.
+    pub path: PathBuf,
+    /// The mapped image.
+    pub image: Image,
+    /// What was fixed up.
+    pub fixups: Fixups,
+    /// The import system.
+    pub importlib: Importlib,
+    /// `ImageLoader`
+    pub loader: Object,
+    /// Directory listings.
+    pub listings: Listings,
+    /// How sources are checked in this process.
+    pub invalidation: InvalidationMode,
+    /// `.opt-1` or the like: what `cache_from_source` puts before `.pyc`.
+    pub optimization: String,
+    /// `PYCDSVERBOSE`
+    pub verbosity: u8,
+    /// Counters for `status()` and the summary.
+    pub counters: Counters,
+    roots: Vec<Option<Root>>,
+    directories: Pointers<Directory>,
+    /// Position of `ob_type` in an object and `&PyCode_Type`, to check a code object before it is handed out.
+    code_type: (u32, u64),
+    /// 1 for a module whose code was handed out.
+    handed_out: Bytes,
+}
+
+// SAFETY: the Python objects in it are used under the GIL of the main interpreter only: by methods of
+// objects that exist only there, and by module functions that ask `current()`. The rest is atomics and locks.
+unsafe impl Sync for Active {}
+// SAFETY: as above.
+unsafe impl Send for Active {}
+
+/// How often what happened.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Modules whose code was handed out.
+    pub served: AtomicU64,
+    /// Extension modules and the like that were located.
+    pub located: AtomicU64,
+    /// Times that the ordinary import ran for a module that the image has.
+    pub aside: AtomicU64,
+    /// Times that a name was asked for that the image does not have.
+    pub unknown: AtomicU64,
+}
+
+impl Counters {
+    /// One more.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What [`Active::new`] needs beside the image.
+pub struct Parts {
+    /// Absolute path of the file.
+    pub path: PathBuf,
+    /// The mapped image.
+    pub image: Image,
+    /// The import system.
+    pub importlib: Importlib,
+    /// `ImageLoader`
+    pub loader: Object,
+    /// How sources are checked.
+    pub invalidation: InvalidationMode,
+    /// `sys.flags.optimize`
+    pub optimize: i64,
+    /// `PYCDSVERBOSE`
+    pub verbosity: u8,
+    /// Offset of `ob_type` in an object.
+    pub type_offset: u32,
+    /// `&PyCode_Type`
+    pub code_type: u64,
+}
+
+static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
+
+impl Active {
+    /// Nothing served yet.
+    pub fn new(parts: Parts) -> Result<Active, Reason> {
+        let image = parts.image;
+        let counts = image.counts();
+        let fixups = Fixups::new(&image, parts.type_offset).map_err(|_| Reason::Python("externs".to_owned()))?;
+        let roots = Root::resolve_all(&image).ok_or(Reason::Malformed(SectionKind::Roots.elf_name()))?;
+        let optimization = if parts.optimize == 0 { String::new() } else { format!(".opt-{}", parts.optimize) };
+        Ok(Active {
+            path: parts.path,
+            fixups,
+            importlib: parts.importlib,
+            loader: parts.loader,
+            listings: Listings::default(),
+            invalidation: parts.invalidation,
+            optimization,
+            verbosity: parts.verbosity,
+            counters: Counters::default(),
+            roots,
+            directories: Pointers::new(counts.directories),
+            code_type: (parts.type_offset, parts.code_type),
+            handed_out: Bytes::new(image.header.module_count as usize),
+            image,
+        })
+    }
+
+    /// Makes this the image of the process.
+    pub fn publish(self) -> &'static Active {
+        let active = Box::leak(Box::new(self));
+        ACTIVE.store(active, Ordering::Release);
+        active
+    }
+
+    /// The image of the process, for methods of objects that exist in the interpreter that uses it.
+    pub fn get() -> Option<&'static Active> {
+        // SAFETY: null or what `publish` leaked.
+        unsafe { ACTIVE.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Takes the image out of use: its Python objects belong to a runtime that is gone.
+    pub fn abandon() {
+        ACTIVE.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// A root, if its path is known in this process.
+    pub fn root(&self, number: u32) -> Option<&Root> {
+        self.roots.get(number as usize)?.as_ref()
+    }
+
+    /// A directory of the image, with its path in this process.
+    pub fn directory(&self, number: u32) -> Result<&Directory, Aside> {
+        if let Some(known) = self.directories.get(number) {
+            // SAFETY: entries are leaked boxes.
+            return Ok(unsafe { known.as_ref() });
+        }
+        let record = self.image.directory(number).ok_or(Malformed)?;
+        let root = self.root(record.root).ok_or(Aside::NotOnPath)?;
+        let directory = Directory::new(root, record, self.image.text(record.relative).ok_or(Malformed)?)?;
+        let directory = Box::leak(Box::new(directory));
+        self.directories.set(number, ptr::NonNull::from(&mut *directory));
+        Ok(directory)
+    }
+
+    /// Path of the module's file in this process.
+    pub fn file(&self, module: &ModuleRecord) -> Result<String, Aside> {
+        let directory = self.directory(module.directory)?;
+        Ok(directory.join(self.image.text(module.file).ok_or(Malformed)?))
+    }
+
+    /// Whether the code of module `number` was handed out before.
+    pub fn was_handed_out(&self, number: u32) -> bool {
+        self.handed_out.get(number) != Some(0)
+    }
+
+    /// Remembers that it was.
+    pub fn hand_out(&self, number: u32) {
+        self.handed_out.set(number, 1);
+        Counters::count(&self.counters.served);
+    }
+
+    /// The code object of a module, fixed up; `path` is its file name in this process.
+    pub fn code(&self, module: &ModuleRecord, path: &Object) -> Result<Object, Aside> {
+        if module.code == NONE || module.unit == NONE {
+            return Err(Aside::Malformed);
+        }
+        let directory = self.directory(module.directory)?;
+        let filename = Filename { path, predicted: directory.predicted };
+        self.fixups.fix(&self.image, module.unit, &filename)?;
+        let (type_offset, code_type) = self.code_type;
+        let code = self.image.object(module.code, type_offset + 8)?;
+        if self.image.read(module.code.checked_add(type_offset).ok_or(Malformed)?)? != code_type {
+            return Err(Aside::Malformed);
+        }
+        // SAFETY: an object of the image that was just fixed up and has the type of code objects; the image
+        // keeps it alive for ever.
+        unsafe { py::borrow(code) }.map(|code| code.clone()).ok_or(Aside::Malformed)
+    }
+}

@@ -1,0 +1,116 @@
+//! What directories contain, read again only when their modification time has changed.
+//!
+//! That is the staleness that `FileFinder` (Lib/importlib/_bootstrap_external.py) has, too, and
+//! `importlib.invalidate_caches()` is the remedy for both.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The names in a directory.
+#[derive(Debug, Default)]
+pub struct Listing {
+    mtime_ns: i64,
+    /// All names, one after the other.
+    bytes: Vec<u8>,
+    /// Start and end of each name, in the order of their bytes.
+    names: Vec<(u32, u32)>,
+}
+
+/// Listings by path. The lock is never held while Python runs.
+#[derive(Debug, Default)]
+pub struct Listings(Mutex<HashMap<Box<[u8]>, Arc<Listing>>>);
+
+/// Modification time in nanoseconds.
+pub fn mtime_ns(metadata: &Metadata) -> i64 {
+    metadata.mtime().wrapping_mul(1_000_000_000).wrapping_add(metadata.mtime_nsec())
+}
+
+/// A path as the system takes it.
+pub fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+/// Whether `FileFinder._fill_cache` takes a directory with this error for an empty one.
+pub fn counts_as_empty(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | NotADirectory)
+}
+
+impl Listings {
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The names in the directory `path`, whose metadata were just read.
+    pub fn get(&self, path: &[u8], metadata: &Metadata) -> io::Result<Arc<Listing>> {
+        let mtime_ns = mtime_ns(metadata);
+        let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listing) = listings.get(path).filter(|listing| listing.mtime_ns == mtime_ns) {
+            return Ok(Arc::clone(listing));
+        }
+        let listing = Arc::new(Listing::read(as_path(path), mtime_ns)?);
+        listings.insert(path.into(), Arc::clone(&listing));
+        Ok(listing)
+    }
+}
+
+impl Listing {
+    fn read(path: &Path, mtime_ns: i64) -> io::Result<Listing> {
+        let mut listing = Listing { mtime_ns, ..Listing::default() };
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            let start = listing.bytes.len() as u32;
+            listing.bytes.extend_from_slice(name.as_bytes());
+            listing.names.push((start, listing.bytes.len() as u32));
+        }
+        let Listing { bytes, names, .. } = &mut listing;
+        names.sort_unstable_by(|a, b| name_at(bytes, *a).cmp(name_at(bytes, *b)));
+        Ok(listing)
+    }
+
+    /// Whether there is an entry of this name.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.names.binary_search_by(|n| name_at(&self.bytes, *n).cmp(name)).is_ok()
+    }
+
+    /// Whether there is an entry whose name, up to its first dot, is `stem`: a module of that name could be here.
+    pub fn provides(&self, stem: &[u8]) -> bool {
+        let from = self.names.partition_point(|n| name_at(&self.bytes, *n) < stem);
+        self.names[from..]
+            .iter()
+            .map(|n| name_at(&self.bytes, *n))
+            .take_while(|name| name.starts_with(stem))
+            .any(|name| matches!(name.get(stem.len()), None | Some(b'.')))
+    }
+}
+
+fn name_at(bytes: &[u8], (start, end): (u32, u32)) -> &[u8] {
+    &bytes[start as usize..end as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Listing;
+
+    #[test]
+    fn stems_end_at_the_first_dot() {
+        let folder = std::env::temp_dir().join(format!("cds-listing-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["a-b", "a.py", "ab", "b.cpython-312-x86_64-linux-gnu.so", "c", "dd.py"] {
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        let listing = Listing::read(&folder, 1).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let provided: Vec<&str> =
+            ["a", "ab", "b", "c", "d", "dd", "e"].into_iter().filter(|s| listing.provides(s.as_bytes())).collect();
+        assert_eq!(provided, ["a", "ab", "b", "c", "dd"]);
+        assert!(listing.contains(b"a.py") && !listing.contains(b"a"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Fixes up units: rewrites the slots whose predictions fail in this process, once per unit.
+
+use std::ptr::NonNull;
+
+use cds_layout::format::{Extern, Slots, TypeId, UnitReader};
+use pyo3_ffi as ffi;
+
+use crate::externs::{self, Externs};
+use crate::image::{Image, Malformed};
+use crate::py::{self, Object, PyObject};
+use crate::strings::{self, ASCII_SIZE, Strings};
+use crate::table::Bytes;
+
+/// Why a unit cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A table is not what a builder writes. For good.
+    Malformed,
+    /// The interpreter refused something, most likely memory. For good.
+    Python,
+    /// Another thread, or this one further up the stack, is at it.
+    Busy,
+}
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Self {
+        Failure::Malformed
+    }
+}
+
+impl From<py::Raised> for Failure {
+    fn from(_: py::Raised) -> Self {
+        py::clear();
+        Failure::Python
+    }
+}
+
+/// States of a unit.
+const TODO: u8 = 0;
+const BUSY: u8 = 1;
+const DONE: u8 = 2;
+const FAILED: u8 = 3;
+
+/// The file name of the module that a unit belongs to.
+#[derive(Debug)]
+pub struct Filename<'a> {
+    /// The path in this process, a `str`.
+    pub path: &'a Object,
+    /// Whether the image's own string says the same.
+    pub predicted: bool,
+}
+
+/// What was fixed up so far.
+#[derive(Debug)]
+pub struct Fixups {
+    units: Bytes,
+    externs: Externs,
+    strings: Strings,
+    /// Offset of `ob_type` in an object.
+    type_offset: u32,
+    /// `&PyTuple_Type`
+    tuple_type: u64,
+}
+
+impl Fixups {
+    /// Nothing fixed up yet. `type_offset` is that of `ob_type`.
+    pub fn new(image: &Image, type_offset: u32) -> Result<Self, Failure> {
+        Ok(Fixups {
+            units: Bytes::new(image.counts().units),
+            externs: Externs::new(image),
+            strings: Strings::new(image, type_offset)?,
+            type_offset,
+            tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
+        })
+    }
+
+    /// Makes the objects of `unit` usable, after those of the units that it needs.
+    pub fn fix(&self, image: &Image, unit: u32, filename: &Filename<'_>) -> Result<(), Failure> {
+        if self.units.get(unit) == Some(DONE) {
+            return Ok(());
+        }
+        let reader = image.unit(unit).ok_or(Failure::Malformed)?;
+        for needed in reader.units() {
+            // The list is complete and in order of need, so one level is enough: no recursion, no cycles.
+            self.fix_one(image, needed.ok_or(Failure::Malformed)?, None)?;
+        }
+        self.fix_one(image, unit, Some(filename))
+    }
+
+    fn fix_one(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
+        match self.units.get(unit) {
+            Some(DONE) => return Ok(()),
+            Some(TODO) => {}
+            Some(BUSY) => return Err(Failure::Busy),
+            _ => return Err(Failure::Malformed),
+        }
+        let reader = image.unit(unit).ok_or(Failure::Malformed)?;
+        for needed in reader.units() {
+            match self.units.get(needed.ok_or(Failure::Malformed)?) {
+                Some(DONE) => {}
+                Some(BUSY) => return Err(Failure::Busy),
+                _ => return Err(Failure::Malformed),
+            }
+        }
+        // The calls below may start a collection, whose finalizers may run any Python code in any thread.
+        self.units.set(unit, BUSY);
+        let result = self.apply(image, &reader, filename);
+        self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
+        result
+    }
+
+    fn apply(&self, image: &Image, unit: &UnitReader<'_>, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
+        if !image.is_at_preferred_base() {
+            for slot in unit.base().ok_or(Failure::Malformed)? {
+                image.relocate(slot.ok_or(Failure::Malformed)?)?;
+            }
+        }
+        for group in unit.externs() {
+            let (number, slots) = group.ok_or(Failure::Malformed)?;
+            let (actual, predicted) = self.externs.address(image, number)?;
+            if actual != predicted {
+                write_all(image, slots, actual)?;
+            }
+        }
+        for group in unit.strings() {
+            let (number, slots) = group.ok_or(Failure::Malformed)?;
+            let (canonical, own) = self.strings.canonical(image, number)?;
+            if canonical != own {
+                write_all(image, slots, canonical)?;
+            }
+        }
+        for group in unit.frozensets() {
+            let (items, slots) = group.ok_or(Failure::Malformed)?;
+            let frozenset = self.frozenset(image, items)?;
+            write_all(image, slots, frozenset.as_ptr() as u64)?;
+        }
+        match (unit.filename().ok_or(Failure::Malformed)?, filename) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(Failure::Malformed),
+            (Some((position, interned, slots)), Some(filename)) => {
+                let (value, own) = file_name(image, position, interned, filename)?;
+                if value != own {
+                    write_all(image, slots, value)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A frozenset of the items of the tuple at `position`. The reference to it is given to the image.
+    fn frozenset(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
+        let items = image.object(position, self.type_offset + 8)?;
+        if image.read(position.checked_add(self.type_offset).ok_or(Failure::Malformed)?)? != self.tuple_type {
+            return Err(Failure::Malformed);
+        }
+        // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
+        let frozenset = unsafe { py::steal(ffi::PyFrozenSet_New(items)) }?;
+        NonNull::new(frozenset.into_ptr()).ok_or(Failure::Python)
+    }
+}
+
+/// Address of the string that is the module's file name, and of the image's own.
+fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
+    let own = image.object(position, ASCII_SIZE)?;
+    let string = if filename.predicted { own } else { filename.path.clone().into_ptr() };
+    let string = if interned {
+        // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
+        unsafe { strings::intern(string) }.ok_or(Failure::Python)?.as_ptr()
+    } else {
+        string
+    };
+    Ok((string as u64, own as u64))
+}
+
+fn write_all(image: &Image, slots: Slots<'_>, value: u64) -> Result<(), Failure> {
+    for slot in slots {
+        image.write(slot.ok_or(Failure::Malformed)?, value)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! What we need of `importlib` and `sys`, looked up once at activation.
+
+use std::ffi::CStr;
+
+use crate::py::{self, Object, Raised, Result};
+
+/// Attribute names, interned.
+#[derive(Debug)]
+pub struct Names {
+    /// `name`
+    pub name: Object,
+    /// `path`
+    pub path: Object,
+    /// `origin`
+    pub origin: Object,
+    /// `submodule_search_locations`
+    pub submodule_search_locations: Object,
+    /// `_set_fileattr`
+    pub set_fileattr: Object,
+    /// `_cached`
+    pub cached: Object,
+    /// `find_spec`
+    pub find_spec: Object,
+    /// `get_data`
+    pub get_data: Object,
+    /// `_loaders`
+    pub loaders: Object,
+    /// `cache_tag`
+    pub cache_tag: Object,
+    /// `__name__`
+    pub dunder_name: Object,
+    /// `__dict__`
+    pub dunder_dict: Object,
+    path_importer_cache: Object,
+    path_hooks: Object,
+    meta_path: Object,
+    pycache_prefix: Object,
+    implementation: Object,
+}
+
+/// The parts of the import system.
+#[derive(Debug)]
+pub struct Importlib {
+    /// Attribute names.
+    pub names: Names,
+    /// `ModuleSpec`
+    pub module_spec: Object,
+    /// `PathFinder`
+    pub path_finder: Object,
+    /// `FileFinder`
+    pub file_finder: Object,
+    /// `SourceFileLoader`
+    pub source_loader: Object,
+    /// `SourcelessFileLoader`
+    pub sourceless_loader: Object,
+    /// `ExtensionFileLoader`
+    pub extension_loader: Object,
+    /// `_call_with_frames_removed`: marks where tracebacks are trimmed.
+    pub call_with_frames_removed: Object,
+    /// `exec`
+    pub exec: Object,
+    /// `SourceFileLoader.get_code`
+    pub source_get_code: Object,
+    /// `_get_cached`
+    pub get_cached: Object,
+    /// `PathFinder._path_importer_cache`
+    pub find_importer: Object,
+    /// `_imp.source_hash`
+    pub source_hash: Object,
+    /// The first argument of `source_hash`.
+    pub raw_magic: Option<Object>,
+    /// Suffixes that `FileFinder` tries, in its order.
+    pub suffixes: Vec<String>,
+    /// `FileFinder._loaders` of a finder that the default hook makes.
+    default_loaders: Object,
+    /// `sys.path_hooks` at activation, if it was the default.
+    default_hooks: Option<[Object; 2]>,
+    /// Attributes of classes that tools replace to change how modules are compiled or found.
+    originals: Vec<(Object, Object, Object)>,
+    /// `sys.__dict__`
+    sys: Object,
+}
+
+impl Names {
+    fn new() -> Result<Names> {
+        let name = py::interned;
+        Ok(Names {
+            name: name(c"name")?,
+            path: name(c"path")?,
+            origin: name(c"origin")?,
+            submodule_search_locations: name(c"submodule_search_locations")?,
+            set_fileattr: name(c"_set_fileattr")?,
+            cached: name(c"_cached")?,
+            find_spec: name(c"find_spec")?,
+            get_data: name(c"get_data")?,
+            loaders: name(c"_loaders")?,
+            cache_tag: name(c"cache_tag")?,
+            dunder_name: name(c"__name__")?,
+            dunder_dict: name(c"__dict__")?,
+            path_importer_cache: name(c"path_importer_cache")?,
+            path_hooks: name(c"path_hooks")?,
+            meta_path: name(c"meta_path")?,
+            pycache_prefix: name(c"pycache_prefix")?,
+            implementation: name(c"implementation")?,
+        })
+    }
+}
+
+impl Importlib {
+    /// Looks everything up.
+    pub fn new() -> Result<Importlib> {
+        let names = Names::new()?;
+        let bootstrap = py::import(c"_frozen_importlib")?;
+        let external = py::import(c"_frozen_importlib_external")?;
+        let builtins = py::import(c"builtins")?;
+        let sys = py::module_dict(&py::import(c"sys")?)?;
+        let source_loader = external.get(c"SourceFileLoader")?;
+        let file_finder = external.get(c"FileFinder")?;
+        let path_finder = external.get(c"PathFinder")?;
+
+        let mut originals = Vec::new();
+        let watched: [(&Object, &CStr); 4] = [
+            (&source_loader, c"get_code"),
+            (&source_loader, c"source_to_code"),
+            (&source_loader, c"exec_module"),
+            (&file_finder, c"find_spec"),
+        ];
+        for (class, attribute) in watched {
+            let attribute = py::interned(attribute)?;
+            let value = class.attr(&attribute)?;
+            originals.push((class.clone(), attribute, value));
+        }
+
+        let (suffixes, default_loaders) = supported_loaders(&external)?;
+        let raw_magic = external.get(c"_RAW_MAGIC_NUMBER").ok();
+        if raw_magic.is_none() {
+            py::clear();
+        }
+        let mut importlib = Importlib {
+            module_spec: bootstrap.get(c"ModuleSpec")?,
+            sourceless_loader: external.get(c"SourcelessFileLoader")?,
+            extension_loader: external.get(c"ExtensionFileLoader")?,
+            call_with_frames_removed: bootstrap.get(c"_call_with_frames_removed")?,
+            exec: builtins.get(c"exec")?,
+            source_get_code: source_loader.get(c"get_code")?,
+            get_cached: external.get(c"_get_cached")?,
+            find_importer: path_finder.get(c"_path_importer_cache")?,
+            source_hash: py::import(c"_imp")?.get(c"source_hash")?,
+            default_hooks: None,
+            names,
+            path_finder,
+            file_finder,
+            source_loader,
+            raw_magic,
+            suffixes,
+            default_loaders,
+            originals,
+            sys,
+        };
+        importlib.default_hooks = importlib.find_default_hooks();
+        if importlib.default_hooks.is_none() {
+            py::clear();
+        }
+        Ok(importlib)
+    }
+
+    /// `sys.path_hooks`, if it is `zipimporter` and the hook that makes plain `FileFinder`s.
+    fn find_default_hooks(&self) -> Option<[Object; 2]> {
+        let hooks = self.sys(&self.names.path_hooks).ok()??;
+        if !hooks.is_list() || hooks.list_len() != 2 {
+            return None;
+        }
+        let (zip, files) = (hooks.list_item(0).ok()?, hooks.list_item(1).ok()?);
+        let finder = files.call(&[&py::string("/").ok()?]).ok()?;
+        let default = zip.is(&py::import(c"zipimport").ok()?.get(c"zipimporter").ok()?)
+            && finder.is_exactly(&self.file_finder)
+            && self.has_default_loaders(&finder).ok()?;
+        default.then_some([zip, files])
+    }
+
+    /// An attribute of `sys`.
+    fn sys(&self, name: &Object) -> Result<Option<Object>> {
+        self.sys.item(name)
+    }
+
+    /// `sys.path`
+    pub fn sys_path(&self) -> Result<Option<Object>> {
+        self.sys(&self.names.path)
+    }
+
+    /// `sys.meta_path`
+    pub fn meta_path(&self) -> Result<Option<Object>> {
+        self.sys(&self.names.meta_path)
+    }
+
+    /// `sys.path_importer_cache`, if it is a dict.
+    pub fn importer_cache(&self) -> Result<Option<Object>> {
+        Ok(self.sys(&self.names.path_importer_cache)?.filter(Object::is_dict))
+    }
+
+    /// `sys.implementation.cache_tag` where `sys.pycache_prefix` is None; `None` otherwise.
+    pub fn plain_cache_tag(&self) -> Result<Option<Object>> {
+        match self.sys(&self.names.pycache_prefix)? {
+            Some(prefix) if prefix.is_none() => {}
+            _ => return Ok(None),
+        }
+        match self.sys(&self.names.implementation)? {
+            Some(implementation) => Ok(Some(implementation.attr(&self.names.cache_tag)?).filter(Object::is_str)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether `sys.path_hooks` still makes a plain `FileFinder` for every directory.
+    pub fn has_default_hooks(&self) -> Result<bool> {
+        let Some([zip, files]) = &self.default_hooks else { return Ok(false) };
+        let Some(hooks) = self.sys(&self.names.path_hooks)? else { return Ok(false) };
+        Ok(hooks.is_list() && hooks.list_len() == 2 && hooks.list_item(0)?.is(zip) && hooks.list_item(1)?.is(files))
+    }
+
+    /// Whether a `FileFinder` has the loaders that the default hook gives it. Tools that compile sources
+    /// differently install hooks that make `FileFinder`s with loaders of their own.
+    pub fn has_default_loaders(&self, finder: &Object) -> Result<bool> {
+        finder.attr(&self.names.loaders)?.equals(&self.default_loaders)
+    }
+
+    /// Whether nobody has replaced a method that decides what code a source file gives.
+    pub fn is_original(&self) -> Result<bool> {
+        for (class, attribute, original) in &self.originals {
+            if !class.attr(attribute)?.is(original) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Index of `PathFinder` in `sys.meta_path`, and that list.
+    pub fn path_finder_position(&self) -> Result<Option<(Object, usize)>> {
+        let Some(finders) = self.meta_path()?.filter(Object::is_list) else { return Ok(None) };
+        for i in 0..finders.list_len() {
+            if finders.list_item(i)?.is(&self.path_finder) {
+                return Ok(Some((finders, i)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The suffixes and the `_loaders` of a default `FileFinder`, as its `__init__` builds them.
+fn supported_loaders(external: &Object) -> Result<(Vec<String>, Object)> {
+    let mut suffixes = Vec::new();
+    let loaders = py::list(&[])?;
+    let details = external.get(c"_get_supported_file_loaders")?.call(&[])?.iter()?;
+    while let Some(detail) = details.next()? {
+        let detail = detail.iter()?;
+        let class = detail.next()?.ok_or(Raised)?;
+        let endings = detail.next()?.ok_or(Raised)?.iter()?;
+        while let Some(suffix) = endings.next()? {
+            py::append(&loaders, &py::tuple(&[&suffix, &class])?)?;
+            suffixes.push(suffix.text()?.to_owned());
+        }
+    }
+    Ok((suffixes, loaders))
+}

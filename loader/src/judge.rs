@@ -1,0 +1,107 @@
+//! Judges a file by its first page, before anything of it is mapped.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use cds_layout::format::{FIRST_PAGE, HEADER_SIZE, Header, HeaderError, InvalidationMode, find_header};
+
+use crate::identity::Identity;
+use crate::reason::Reason;
+
+/// ELF `e_machine` that this loader is built for.
+const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
+    62
+} else if cfg!(target_arch = "aarch64") {
+    183
+} else {
+    0
+};
+
+/// What of the running interpreter an image is compared with.
+#[derive(Debug)]
+pub struct Running {
+    /// `PY_VERSION_HEX`.
+    pub hexversion: u32,
+    /// `sys.flags.optimize`.
+    pub optimize: i64,
+    /// `--check-hash-based-pycs always`.
+    pub check_always: bool,
+}
+
+/// A file that passed.
+#[derive(Debug)]
+pub struct Judged {
+    /// Its header.
+    pub header: Header,
+    /// The first bytes of the file, up to the end of the header.
+    pub prefix: Vec<u8>,
+}
+
+/// Reads the first page of `path` and compares it with the running interpreter.
+///
+/// The order of the checks is from "is it an image" to "is it ours", so that the reason is the most telling one.
+pub fn judge(path: &Path, running: &Running) -> Result<Judged, Reason> {
+    let (mut page, size) = read_first_page(path)?;
+    let (header, at) = find_header(&page).map_err(Reason::Header)?;
+    if header.machine != MACHINE {
+        return Err(Reason::Machine(header.machine, MACHINE));
+    }
+    if header.abi.free_threaded {
+        return Err(Reason::Abi("free-threaded"));
+    }
+    if header.abi.debug {
+        return Err(Reason::Abi("debug"));
+    }
+    if header.hexversion != running.hexversion {
+        return Err(Reason::Version(header.hexversion, running.hexversion));
+    }
+    let ours = Identity::of_interpreter().ok_or(Reason::NoIdentity)?;
+    let theirs = Identity { kind: header.identity_kind, bytes: header.identity.clone() };
+    if theirs != ours {
+        return Err(Reason::Identity(theirs, ours));
+    }
+    if i64::from(header.optimize) != running.optimize {
+        return Err(Reason::Optimize(header.optimize, running.optimize));
+    }
+    if header.invalidation == InvalidationMode::UncheckedHash && running.check_always {
+        return Err(Reason::Unchecked);
+    }
+    if header.file_size != size {
+        return Err(Reason::FileSize(header.file_size, size));
+    }
+    page.truncate(at + HEADER_SIZE);
+    Ok(Judged { header, prefix: page })
+}
+
+fn read_first_page(path: &Path) -> Result<(Vec<u8>, u64), Reason> {
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Reason::NoFile,
+        _ => Reason::Unreadable(error.to_string()),
+    };
+    // A pipe would block in open(): look first.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        return Err(Reason::NotAFile);
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Reason::NotAFile);
+    }
+    let mut page = vec![0; FIRST_PAGE];
+    let mut filled = 0;
+    while filled < page.len() {
+        match file.read_at(&mut page[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    page.truncate(filled);
+    if filled == 0 {
+        return Err(Reason::Header(HeaderError::NotElf));
+    }
+    Ok((page, metadata.len()))
+}

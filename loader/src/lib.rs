@@ -1,0 +1,51 @@
+//! `cds_loader`: serves imports from an image of CPython code objects.
+//!
+//! A file to read first is `activate.rs`: it judges an image ([`judge`]), maps it ([`map`]), checks its tables
+//! ([`image`]) and puts a finder on `sys.meta_path` ([`finder`]). From then on an import of a module of the
+//! image goes through [`search`] (is it what the ordinary search would find?), [`spec`], [`module_loader`] (is
+//! the source unchanged?) and [`fixup`] (make the objects usable in this process). Whatever is not certain is
+//! left to the ordinary import.
+//!
+//! **Invariant**: all code runs with the GIL held, see [`py`].
+//! **Invariant**: raw memory of the image is touched in [`image`] only, where every position is checked.
+//! **Invariant**: nothing of the image is written before a module that needs it is imported, except that
+//! an image that is not at its preferred base has its shared part relocated.
+
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod activate;
+mod active;
+mod directories;
+mod dump;
+mod elf;
+mod externs;
+mod finder;
+mod fixup;
+mod identity;
+mod image;
+mod importlib;
+mod judge;
+mod map;
+mod module;
+mod module_loader;
+mod paths;
+mod py;
+mod reason;
+mod search;
+mod settings;
+mod spec;
+mod status;
+mod strings;
+mod table;
+mod talk;
+mod trace;
+
+/// Called by the interpreter to import the module.
+///
+/// # Safety
+///
+/// * The GIL is held.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyInit_cds_loader() -> *mut py::PyObject {
+    py::define_module(c"cds_loader", c"Serves imports from an image of CPython code objects.", module::METHODS.as_ptr())
+}

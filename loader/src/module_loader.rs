@@ -1,0 +1,171 @@
+//! `ImageLoader`: a `SourceFileLoader` whose code objects come from the image.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
+
+use crate::active::Active;
+use crate::directories::mtime_ns;
+use crate::finder::stepped_aside;
+use crate::importlib::Importlib;
+use crate::py::{self, Object, Py_ssize_t, PyMethodDef, PyObject};
+use crate::search::Aside;
+use crate::talk::say;
+
+/// A method definition that the interpreter only reads.
+struct Method(PyMethodDef);
+
+// SAFETY: a constant that nobody writes to.
+unsafe impl Sync for Method {}
+
+static GET_CODE: Method = Method(py::method(
+    c"get_code",
+    get_code,
+    c"get_code($self, fullname)\n--\n\nThe module's code object: the image's, if the source is unchanged.",
+));
+
+static EXEC_MODULE: Method =
+    Method(py::method(c"exec_module", exec_module, c"exec_module($self, module)\n--\n\nExecute the module."));
+
+/// The class `ImageLoader`. It is made as a class statement would make it, so that instances have
+/// everything that instances of a Python subclass of `SourceFileLoader` have.
+pub fn class(importlib: &Importlib) -> py::Result<Object> {
+    let namespace = py::dict()?;
+    let set = |name, value: &str| namespace.set_item(&py::interned(name)?, &py::string(value)?);
+    set(c"__module__", "cds_loader")?;
+    set(c"__qualname__", "ImageLoader")?;
+    set(c"__doc__", "SourceFileLoader whose code objects come from an image.")?;
+    let class = py::subclass("ImageLoader", &importlib.source_loader, &namespace)?;
+    class.set_attr(&py::interned(c"get_code")?, &py::method_descriptor(&class, &GET_CODE.0)?)?;
+    class.set_attr(&py::interned(c"exec_module")?, &py::method_descriptor(&class, &EXEC_MODULE.0)?)?;
+    Ok(class)
+}
+
+unsafe extern "C" fn get_code(
+    self_: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: passed on as the interpreter gave them; it keeps `self_` alive during the call.
+    let (self_, arguments) =
+        unsafe { (py::borrow(self_), py::arguments("get_code", ["fullname"], arguments, count, keywords)) };
+    let (Some(self_), Ok([fullname])) = (self_, arguments) else { return ptr::null_mut() };
+    let Some(fullname) = fullname else {
+        py::raise_type_error("get_code() needs the argument 'fullname'");
+        return ptr::null_mut();
+    };
+    give(code(&self_, &fullname))
+}
+
+unsafe extern "C" fn exec_module(
+    self_: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as in `get_code`.
+    let (self_, arguments) =
+        unsafe { (py::borrow(self_), py::arguments("exec_module", ["module"], arguments, count, keywords)) };
+    let (Some(self_), Ok([module])) = (self_, arguments) else { return ptr::null_mut() };
+    let Some(module) = module else {
+        py::raise_type_error("exec_module() needs the argument 'module'");
+        return ptr::null_mut();
+    };
+    give(execute(&self_, &module))
+}
+
+fn give(result: py::Result<Object>) -> *mut PyObject {
+    result.map_or(ptr::null_mut(), Object::into_ptr)
+}
+
+/// What `_LoaderBasics.exec_module` (Lib/importlib/_bootstrap_external.py) does.
+fn execute(self_: &Object, module: &Object) -> py::Result<Object> {
+    let importlib = &usable()?.importlib;
+    let code = code(self_, &module.attr(&importlib.names.dunder_name)?)?;
+    let globals = module.attr(&importlib.names.dunder_dict)?;
+    importlib.call_with_frames_removed.call(&[&importlib.exec, &code, &globals])?;
+    Ok(py::none())
+}
+
+fn usable() -> py::Result<&'static Active> {
+    Active::get().ok_or_else(|| py::raise_runtime_error("no image is in use"))
+}
+
+/// The image's code object; the ordinary one wherever the image's may not be used.
+fn code(self_: &Object, fullname: &Object) -> py::Result<Object> {
+    let active = usable()?;
+    let found = catch_unwind(AssertUnwindSafe(|| image_code(active, self_, fullname)));
+    match found.unwrap_or(Err(Aside::Malformed)) {
+        Ok(code) => return Ok(code),
+        Err(aside) => {
+            if py::interrupted() {
+                return Err(py::Raised);
+            }
+            py::clear();
+            let name = fullname.text().unwrap_or("?");
+            stepped_aside(active, name, &aside);
+            py::clear();
+        }
+    }
+    active.importlib.source_get_code.call(&[self_, fullname])
+}
+
+fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Object, Aside> {
+    let importlib = &active.importlib;
+    let name = self_.attr(&importlib.names.name)?;
+    // `SourceFileLoader` takes None for the loader's own name, and raises for another one.
+    if !fullname.is_none() && (!fullname.is_str() || !name.equals(fullname)?) {
+        return Err(Aside::OtherFile);
+    }
+    let name = name.text()?;
+    let (number, module) = active.image.find(name).ok_or(Aside::OtherFile)?;
+    let path = self_.attr(&importlib.names.path)?;
+    let file = active.file(&module)?;
+    if module.kind != ModuleKind::Source || path.text()? != file || !py::in_main_interpreter() {
+        return Err(Aside::OtherFile);
+    }
+    if active.was_handed_out(number) {
+        return Err(Aside::SecondImport);
+    }
+    if !importlib.is_original()? {
+        return Err(Aside::Replaced);
+    }
+    if !is_unchanged(active, self_, &module, &path, &file)? {
+        return Err(Aside::SourceChanged);
+    }
+    let code = active.code(&module, &path)?;
+    // Other threads may have run meanwhile.
+    if active.was_handed_out(number) {
+        return Err(Aside::SecondImport);
+    }
+    active.hand_out(number);
+    if active.verbosity > 1 {
+        say(format_args!("{name}: served"));
+    }
+    Ok(code)
+}
+
+/// Whether the source is the one that the code was compiled from, as far as the image demands that.
+fn is_unchanged(
+    active: &Active,
+    self_: &Object,
+    module: &ModuleRecord,
+    path: &Object,
+    file: &str,
+) -> Result<bool, Aside> {
+    match active.invalidation {
+        InvalidationMode::Timestamp => Ok(fs::metadata(file)
+            .is_ok_and(|metadata| metadata.is_file() && module.stamp.agrees(mtime_ns(&metadata), metadata.len()))),
+        InvalidationMode::CheckedHash => {
+            let importlib = &active.importlib;
+            let Some(magic) = &importlib.raw_magic else { return Ok(false) };
+            let source = self_.attr(&importlib.names.get_data)?.call(&[path])?;
+            let hash = importlib.source_hash.call(&[magic, &source])?;
+            Ok(hash.bytes()? == module.stamp.hash.to_le_bytes())
+        }
+        InvalidationMode::UncheckedHash => Ok(true),
+    }
+}

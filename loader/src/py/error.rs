@@ -1,0 +1,84 @@
+//! Python exceptions.
+
+use std::ptr;
+
+use pyo3_ffi as ffi;
+
+use super::make::string;
+use super::object::{Object, steal};
+
+/// A Python exception is set.
+#[derive(Debug, Clone, Copy)]
+pub struct Raised;
+
+/// Result of an operation that may raise.
+pub type Result<T> = std::result::Result<T, Raised>;
+
+/// `Ok` unless a C API function returned a negative status.
+pub fn status(code: i32) -> Result<()> {
+    if code < 0 { Err(Raised) } else { Ok(()) }
+}
+
+/// Whether an exception is set.
+pub fn raised() -> bool {
+    // SAFETY: the GIL is held.
+    !unsafe { ffi::PyErr_Occurred() }.is_null()
+}
+
+/// Drops the exception that is set, if any.
+pub fn clear() {
+    // SAFETY: the GIL is held.
+    unsafe { ffi::PyErr_Clear() }
+}
+
+/// Drops the exception that is set and returns its text.
+pub fn take_error_text() -> String {
+    let (mut kind, mut value, mut traceback) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the three references become ours.
+    #[allow(deprecated)]
+    let (kind, value, _traceback) = unsafe {
+        ffi::PyErr_Fetch(&mut kind, &mut value, &mut traceback);
+        ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut traceback);
+        (steal(kind), steal(value), steal(traceback))
+    };
+    let text = |object: &Result<Object>| {
+        let object = object.as_ref().ok()?;
+        // SAFETY: a live object; a new reference comes back.
+        let text = unsafe { steal(ffi::PyObject_Str(object.as_ptr())) }.ok()?;
+        text.text().ok().map(str::to_owned)
+    };
+    let text = text(&value).or_else(|| text(&kind)).unwrap_or_else(|| "unknown exception".to_owned());
+    clear();
+    text
+}
+
+/// Whether the exception that is set is a `KeyboardInterrupt`.
+pub fn interrupted() -> bool {
+    // SAFETY: an exception is set, or the answer is no.
+    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyboardInterrupt) != 0 }
+}
+
+/// Sets a `RuntimeError`.
+pub fn raise_runtime_error(text: &str) -> Raised {
+    if let Ok(text) = string(text) {
+        // SAFETY: live objects.
+        unsafe { ffi::PyErr_SetObject(ffi::PyExc_RuntimeError, text.as_ptr()) };
+    }
+    Raised
+}
+
+/// Sets a `TypeError`.
+pub fn raise_type_error(text: &str) -> Raised {
+    if let Ok(text) = string(text) {
+        // SAFETY: live objects.
+        unsafe { ffi::PyErr_SetObject(ffi::PyExc_TypeError, text.as_ptr()) };
+    }
+    Raised
+}
+
+/// Sets a `KeyError` with `key`.
+pub fn raise_key_error(key: &Object) -> Raised {
+    // SAFETY: live objects.
+    unsafe { ffi::PyErr_SetObject(ffi::PyExc_KeyError, key.as_ptr()) };
+    Raised
+}

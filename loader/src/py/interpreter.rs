@@ -1,0 +1,50 @@
+//! The running interpreter.
+
+use std::ffi::CStr;
+
+use pyo3_ffi as ffi;
+
+use super::error::{Raised, Result};
+use super::object::{Object, borrow, steal};
+
+/// `import name`
+pub fn import(name: &CStr) -> Result<Object> {
+    // SAFETY: a C string; a new reference comes back.
+    unsafe { steal(ffi::PyImport_ImportModule(name.as_ptr())) }
+}
+
+/// `module.__dict__`
+pub fn module_dict(module: &Object) -> Result<Object> {
+    // SAFETY: a live object, checked to be a module; a borrowed reference comes back and is made an owned one.
+    unsafe { borrow(ffi::PyModule_GetDict(module.as_ptr())) }.map(|dict| dict.clone()).ok_or(Raised)
+}
+
+/// `sys._xoptions`
+pub fn x_options() -> Option<Object> {
+    // SAFETY: a borrowed reference comes back and is made an owned one.
+    unsafe { borrow(ffi::PySys_GetXOptions()) }.map(|options| options.clone())
+}
+
+/// Whether this is the main interpreter.
+pub fn in_main_interpreter() -> bool {
+    // SAFETY: the GIL is held, so there is a current interpreter.
+    unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) == 0 }
+}
+
+/// The dict that extensions keep their state of the current interpreter in; gone with the interpreter.
+pub fn interpreter_dict() -> Option<Object> {
+    // SAFETY: the GIL is held, so there is a current interpreter; a borrowed reference or null comes back.
+    unsafe { borrow(ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get())) }.map(|dict| dict.clone())
+}
+
+/// `PY_VERSION_HEX` of the running interpreter.
+pub fn hexversion() -> u32 {
+    // SAFETY: a constant of the interpreter.
+    unsafe { ffi::Py_Version as u32 }
+}
+
+/// `sys.version`
+pub fn version_text() -> &'static str {
+    // SAFETY: a static C string.
+    unsafe { CStr::from_ptr(ffi::Py_GetVersion()) }.to_str().unwrap_or_default()
+}

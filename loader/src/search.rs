@@ -1,0 +1,317 @@
+//! Is the record what the ordinary search would find? Where that is not certain, the ordinary search runs.
+
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::io;
+
+use cds_layout::format::{InvalidationMode, ModuleRecord};
+
+use crate::active::Active;
+use crate::directories::{as_path, counts_as_empty, mtime_ns};
+use crate::fixup::Failure;
+use crate::image::Malformed;
+use crate::paths::Directory;
+use crate::py::{self, Object};
+
+/// Why the ordinary search, or the ordinary loader, is to run for a module of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aside {
+    /// A namespace package: its path depends on the whole of `sys.path`.
+    Namespace,
+    /// Its code was handed out before, and code objects change while they run.
+    SecondImport,
+    /// The search path does not name its directory.
+    NotOnPath,
+    /// An entry before it on the search path may provide the name.
+    Shadowed(String),
+    /// An entry of the search path is searched in its own way.
+    Importer(String),
+    /// A tool has replaced a method of the import system.
+    Replaced,
+    /// Its directory has another file that comes first, or the file is gone.
+    Directory(String),
+    /// The source is not the one that was stamped.
+    SourceChanged,
+    /// The loader was made for another file.
+    OtherFile,
+    /// A table of the image is damaged.
+    Malformed,
+    /// It is just being fixed up.
+    Busy,
+    /// An exception, which was dropped.
+    Exception,
+}
+
+impl Display for Aside {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Aside::Namespace => f.write_str("namespace package"),
+            Aside::SecondImport => f.write_str("imported a second time"),
+            Aside::NotOnPath => f.write_str("its directory is not on the search path"),
+            Aside::Shadowed(entry) => write!(f, "shadowed by {entry}"),
+            Aside::Importer(entry) => write!(f, "{entry} is searched by another finder"),
+            Aside::Replaced => f.write_str("a method of importlib was replaced"),
+            Aside::Directory(path) => write!(f, "directory changed: {path}"),
+            Aside::SourceChanged => f.write_str("source changed"),
+            Aside::OtherFile => f.write_str("loader is for another file"),
+            Aside::Malformed => f.write_str("image is damaged"),
+            Aside::Busy => f.write_str("being prepared elsewhere"),
+            Aside::Exception => f.write_str("an exception in the search"),
+        }
+    }
+}
+
+impl From<Malformed> for Aside {
+    fn from(_: Malformed) -> Self {
+        Aside::Malformed
+    }
+}
+
+impl From<Failure> for Aside {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Malformed => Aside::Malformed,
+            Failure::Python => Aside::Exception,
+            Failure::Busy => Aside::Busy,
+        }
+    }
+}
+
+impl From<py::Raised> for Aside {
+    /// The exception stays set: who gives the answer clears it or lets it pass.
+    fn from(_: py::Raised) -> Self {
+        Aside::Exception
+    }
+}
+
+/// One search for one module.
+pub struct Search<'a> {
+    /// The image.
+    pub active: &'a Active,
+    /// The record in question.
+    pub module: &'a ModuleRecord,
+    /// The full name, as given to `find_spec`.
+    pub fullname: &'a Object,
+    /// The part of it behind the last dot.
+    pub tail: &'a str,
+}
+
+/// What makes a path entry's importer.
+enum Importer {
+    /// Nothing: `None` in `sys.path_importer_cache`.
+    Nobody,
+    /// A `FileFinder`.
+    Files(Object),
+    /// It would be a `FileFinder`, if there were one.
+    WouldBeFiles,
+    /// Anything else.
+    Other(Object),
+}
+
+impl Search<'_> {
+    /// `Ok` if walking `path` (`sys.path` if there is none), as `PathFinder._get_spec`
+    /// (Lib/importlib/_bootstrap_external.py) does, ends at the record.
+    pub fn agrees(&self, path: Option<&Object>) -> Result<(), Aside> {
+        let directory = self.active.directory(self.module.directory)?;
+        let path = match path {
+            Some(path) => path.clone(),
+            None => self.active.importlib.sys_path()?.ok_or(Aside::NotOnPath)?,
+        };
+        if path.is_list() {
+            // Foreign finders run in between and may change the list.
+            let mut i = 0;
+            while i < path.list_len() {
+                if self.step(&path.list_item(i)?, directory)? {
+                    return Ok(());
+                }
+                i += 1;
+            }
+        } else {
+            let entries = path.iter()?;
+            while let Some(entry) = entries.next()? {
+                if self.step(&entry, directory)? {
+                    return Ok(());
+                }
+            }
+        }
+        Err(Aside::NotOnPath)
+    }
+
+    /// Whether the search ends at this entry; `Err` if it may end with something else.
+    fn step(&self, entry: &Object, directory: &Directory) -> Result<bool, Aside> {
+        if !entry.is_str() {
+            // PathFinder skips what is no string at all.
+            return if entry.is_str_instance() { Err(Aside::Importer("a str subclass".to_owned())) } else { Ok(false) };
+        }
+        if directory.is(entry) {
+            self.in_directory(directory)?;
+            return Ok(true);
+        }
+        if self.may_provide(entry)? {
+            return Err(Aside::Shadowed(text_of(entry)));
+        }
+        Ok(false)
+    }
+
+    /// Whether an entry before the record's directory may provide the module.
+    fn may_provide(&self, entry: &Object) -> Result<bool, Aside> {
+        let current;
+        let entry = if entry.text().is_ok_and(str::is_empty) {
+            // `PathFinder._path_importer_cache` takes '' for the working directory of the moment.
+            match std::env::current_dir() {
+                Ok(path) => current = py::path_string(path.as_os_str().as_encoded_bytes())?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(_) => return Err(Aside::Importer("the working directory".to_owned())),
+            }
+            &current
+        } else {
+            py::clear();
+            entry
+        };
+        match self.importer(entry)? {
+            Importer::Nobody => Ok(false),
+            Importer::WouldBeFiles => self.listed(entry),
+            Importer::Files(finder) => {
+                if entry.text().is_ok_and(|text| text.starts_with('/')) {
+                    self.listed(entry)
+                } else {
+                    py::clear();
+                    // Relative: the finder knows which directory it was when the finder was made.
+                    self.listed(&finder.attr(&self.active.importlib.names.path)?)
+                }
+            }
+            Importer::Other(finder) => {
+                let find_spec = finder.attr(&self.active.importlib.names.find_spec)?;
+                Ok(!find_spec.call(&[self.fullname, &py::none()])?.is_none())
+            }
+        }
+    }
+
+    /// What would search `entry`.
+    fn importer(&self, entry: &Object) -> Result<Importer, Aside> {
+        let importlib = &self.active.importlib;
+        let cache = importlib.importer_cache()?.ok_or(Aside::Replaced)?;
+        let found = match cache.item(entry)? {
+            Some(found) => found,
+            None if importlib.has_default_hooks()? => {
+                let path = py::path_bytes(entry)?;
+                match fs::metadata(as_path(path.bytes()?)) {
+                    Ok(metadata) if metadata.is_dir() => return Ok(Importer::WouldBeFiles),
+                    // A missing file has no parent that could be an archive, either, or it would be ENOTDIR.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Importer::Nobody),
+                    _ => importlib.find_importer.call(&[entry])?,
+                }
+            }
+            None => importlib.find_importer.call(&[entry])?,
+        };
+        Ok(if found.is_none() {
+            Importer::Nobody
+        } else if found.is_exactly(&importlib.file_finder) {
+            Importer::Files(found)
+        } else {
+            Importer::Other(found)
+        })
+    }
+
+    /// Whether the directory `path` has an entry that could be the module.
+    fn listed(&self, path: &Object) -> Result<bool, Aside> {
+        let path = py::path_bytes(path)?;
+        let path = path.bytes()?;
+        let listing = fs::metadata(as_path(path)).and_then(|m| self.active.listings.get(path, &m));
+        match listing {
+            Ok(listing) => Ok(listing.provides(self.tail.as_bytes())),
+            Err(error) if counts_as_empty(&error) => Ok(false),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// `Ok` if the record is what a plain `FileFinder` finds in the record's own directory.
+    fn in_directory(&self, directory: &Directory) -> Result<(), Aside> {
+        let active = self.active;
+        let unchecked = active.invalidation == InvalidationMode::UncheckedHash;
+        let importlib = &active.importlib;
+        let cache = importlib.importer_cache()?.ok_or(Aside::Replaced)?;
+        let importer = match cache.item(&directory.object)? {
+            None if importlib.has_default_hooks()? => None,
+            None => Some(importlib.find_importer.call(&[&directory.object])?),
+            found => found,
+        };
+        let other = || Aside::Importer(directory.path.clone());
+        match importer {
+            None => {}
+            Some(importer) if directory.knows(&importer) => {}
+            Some(importer) if importer.is_none() && unchecked => {}
+            Some(importer) if !importer.is_exactly(&importlib.file_finder) => return Err(other()),
+            Some(importer) if !importlib.has_default_loaders(&importer)? => return Err(other()),
+            Some(importer) => directory.remember(&importer),
+        }
+        if unchecked { Ok(()) } else { self.comes_first(directory) }
+    }
+
+    /// `Ok` if nothing in the directory takes precedence over the record's file, and the file is there.
+    fn comes_first(&self, directory: &Directory) -> Result<(), Aside> {
+        let active = self.active;
+        let file = active.image.text(self.module.file).ok_or(Malformed)?;
+        let changed = || Aside::Directory(directory.path.clone());
+        let metadata = fs::metadata(&directory.path).map_err(|_| changed())?;
+        let as_built = directory.record.agrees(mtime_ns(&metadata));
+        let tail = self.tail;
+
+        if self.module.is_package() {
+            let suffix = file.strip_prefix(tail).and_then(|f| f.strip_prefix("/__init__")).ok_or(Malformed)?;
+            if !as_built && !self.listing(&directory.path)?.contains(tail.as_bytes()) {
+                return Err(changed());
+            }
+            let package = active.directory(self.module.package)?;
+            let changed = || Aside::Directory(package.path.clone());
+            let metadata = fs::metadata(&package.path).map_err(|_| changed())?;
+            if package.record.agrees(mtime_ns(&metadata)) {
+                return Ok(());
+            }
+            return if self.first(&package.path, "__init__")? == Some(suffix) { Ok(()) } else { Err(changed()) };
+        }
+
+        if as_built {
+            return Ok(());
+        }
+        let suffix = file.strip_prefix(tail).ok_or(Malformed)?;
+        if self.listing(&directory.path)?.contains(tail.as_bytes())
+            && self.listing(&directory.join(tail))?.provides(b"__init__")
+        {
+            return Err(changed());
+        }
+        if self.first(&directory.path, tail)? == Some(suffix) { Ok(()) } else { Err(changed()) }
+    }
+
+    /// The first of the suffixes that `FileFinder` tries with which `stem` is in the directory.
+    fn first(&self, directory: &str, stem: &str) -> Result<Option<&str>, Aside> {
+        let listing = self.listing(directory)?;
+        let mut name = String::with_capacity(stem.len() + 32);
+        Ok(self.active.importlib.suffixes.iter().map(String::as_str).find(|suffix| {
+            name.clear();
+            name.push_str(stem);
+            name.push_str(suffix);
+            listing.contains(name.as_bytes())
+        }))
+    }
+
+    fn listing(&self, path: &str) -> Result<std::sync::Arc<crate::directories::Listing>, Aside> {
+        match fs::metadata(path).and_then(|m| self.active.listings.get(path.as_bytes(), &m)) {
+            Ok(listing) => Ok(listing),
+            Err(error) if counts_as_empty(&error) => Ok(Default::default()),
+            Err(_) => Err(Aside::Directory(path.to_owned())),
+        }
+    }
+}
+
+/// An entry of a search path, for a message.
+fn text_of(entry: &Object) -> String {
+    match entry.text() {
+        Ok("") => "the working directory".to_owned(),
+        Ok(text) => text.to_owned(),
+        Err(_) => {
+            py::clear();
+            "a path that is not UTF-8".to_owned()
+        }
+    }
+}

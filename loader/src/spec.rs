@@ -1,0 +1,64 @@
+//! Module specs, equal in every attribute to those of the ordinary search.
+
+use std::fs;
+
+use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
+
+use crate::active::Active;
+use crate::image::Malformed;
+use crate::py::{self, Object};
+use crate::search::Aside;
+
+/// What `spec_from_file_location` (Lib/importlib/_bootstrap_external.py) gives for the record's file.
+pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result<Object, Aside> {
+    let names = &active.importlib.names;
+    let text = active.file(module)?;
+    let path = py::string(&text)?;
+    let loader = match module.kind {
+        ModuleKind::Source => image_loader(active, fullname, &path)?,
+        ModuleKind::Sourceless => active.importlib.sourceless_loader.call(&[fullname, &path])?,
+        ModuleKind::Extension => {
+            // Nothing else looks at the file of an image that checks nothing.
+            if active.invalidation == InvalidationMode::UncheckedHash && fs::metadata(&text).is_err() {
+                return Err(Aside::Directory(text));
+            }
+            active.importlib.extension_loader.call(&[fullname, &path])?
+        }
+        ModuleKind::Namespace => return Err(Aside::Namespace),
+    };
+    let spec = active.importlib.module_spec.call_with(&[fullname, &loader], &names.origin, &path)?;
+    spec.set_attr(&names.set_fileattr, &py::boolean(true))?;
+    if module.is_package() {
+        let directory = active.directory(module.package)?;
+        spec.set_attr(&names.submodule_search_locations, &py::list(&[&directory.object])?)?;
+    }
+    if let Some(cached) = cached(active, module, &text, &path)? {
+        spec.set_attr(&names.cached, &cached)?;
+    }
+    Ok(spec)
+}
+
+/// `SourceFileLoader(fullname, path)`, but of our class and without running its `__init__`.
+fn image_loader(active: &Active, fullname: &Object, path: &Object) -> Result<Object, Aside> {
+    let loader = py::allocate(&active.loader)?;
+    loader.set_attr(&active.importlib.names.name, fullname)?;
+    loader.set_attr(&active.importlib.names.path, path)?;
+    Ok(loader)
+}
+
+/// What `_get_cached` gives for `path`. `ModuleSpec.cached` would call it in any case.
+fn cached(active: &Active, module: &ModuleRecord, text: &str, path: &Object) -> Result<Option<Object>, Aside> {
+    match module.kind {
+        ModuleKind::Source => {}
+        ModuleKind::Sourceless => return Ok(Some(path.clone())),
+        ModuleKind::Extension | ModuleKind::Namespace => return Ok(None),
+    }
+    let (folder, file) = text.rsplit_once('/').ok_or(Malformed)?;
+    let stem = file.strip_suffix(".py").ok_or(Malformed)?;
+    if let Some(tag) = active.importlib.plain_cache_tag()?.filter(|_| !folder.is_empty()) {
+        let name = format!("{folder}/__pycache__/{stem}.{}{}.pyc", tag.text()?, active.optimization);
+        return Ok(Some(py::string(&name)?));
+    }
+    let cached = active.importlib.get_cached.call(&[path])?;
+    Ok(Some(cached).filter(|cached| !cached.is_none()))
+}

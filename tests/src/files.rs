@@ -1,0 +1,73 @@
+//! Files and trees: copying, listing, comparing, changing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+
+/// Writes a file and the directories that it needs.
+pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
+    let path = path.as_ref();
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("cannot create `{}`", parent.display()))?;
+    }
+    fs::write(path, content).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Reads a file.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let path = path.as_ref();
+    fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// Copies a tree with times and symbolic links, as `cp -a` does.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list `{}`", from.display()))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else {
+            fs::copy(&source, &target)?;
+            set_modified(&target, modified(&source)?)?;
+        }
+    }
+    set_modified(to, modified(from)?)
+}
+
+/// Modification time.
+pub fn modified(path: &Path) -> Result<SystemTime> {
+    Ok(fs::metadata(path)?.modified()?)
+}
+
+/// Sets the modification time.
+pub fn set_modified(path: &Path, time: SystemTime) -> Result<()> {
+    fs::File::open(path)?.set_modified(time).with_context(|| format!("cannot set the time of `{}`", path.display()))
+}
+
+/// Every path below `root`, relative to it, with size and modification time (directories without).
+pub fn snapshot(root: &Path) -> Result<BTreeMap<PathBuf, Option<(u64, SystemTime)>>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(&directory).with_context(|| format!("cannot list `{}`", directory.display()))? {
+            let path = entry?.path();
+            let meta = fs::symlink_metadata(&path)?;
+            let name = path.strip_prefix(root)?.to_owned();
+            if meta.is_dir() {
+                found.insert(name, None);
+                open.push(path);
+            } else {
+                found.insert(name, Some((meta.len(), meta.modified()?)));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,21 @@
+//! What the suites share: the interpreters of the machine, environments, built programs, running things.
+
+pub mod environments;
+pub mod files;
+pub mod interpreters;
+pub mod process;
+pub mod suite;
+pub mod tools;
+
+use std::path::PathBuf;
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let crate_root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    crate_root.parent().expect("the crate is a folder of the workspace").to_owned()
+}
+
+/// The folder of small Python trees and probes.
+pub fn fixtures() -> PathBuf {
+    workspace().join("fixtures")
+}

@@ -1,0 +1,49 @@
+//! All integration tests, on every interpreter of the machine.
+
+mod bad_input;
+mod behaviour;
+mod cli;
+mod determinism;
+mod edits;
+mod install;
+mod layouts;
+mod opcodes;
+mod packages;
+mod packaging;
+mod rejection;
+mod tidy;
+mod workflow;
+
+use std::process::ExitCode;
+
+use cds_tests::interpreters::Interpreters;
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let interpreters = Interpreters::discover();
+    if !arguments.list {
+        print!("{interpreters}");
+    }
+    if interpreters.tested.is_empty() {
+        eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
+        return ExitCode::FAILURE;
+    }
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 13] = [
+        tidy::trials,
+        layouts::trials,
+        opcodes::trials,
+        cli::trials,
+        install::trials,
+        bad_input::trials,
+        determinism::trials,
+        rejection::trials,
+        edits::trials,
+        behaviour::trials,
+        workflow::trials,
+        packages::trials,
+        packaging::trials,
+    ];
+    let trials = suites.iter().flat_map(|suite| suite(&interpreters)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
