@@ -124,8 +124,8 @@ impl Fixups {
         }
         for group in unit.strings() {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
-            let (canonical, own) = self.strings.canonical(image, number)?;
-            if canonical != own {
+            let (canonical, predicted) = self.strings.canonical(image, number)?;
+            if canonical != predicted {
                 write_all(image, slots, canonical)?;
             }
         }
@@ -138,8 +138,8 @@ impl Fixups {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Failure::Malformed),
             (Some((position, interned, slots)), Some(filename)) => {
-                let (value, own) = file_name(image, position, interned, filename)?;
-                if value != own {
+                let (value, predicted) = file_name(image, position, interned, filename)?;
+                if value != predicted {
                     write_all(image, slots, value)?;
                 }
                 Ok(())
@@ -159,7 +159,7 @@ impl Fixups {
     }
 }
 
-/// Address of the string that is the module's file name, and of the image's own.
+/// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
 fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
     let own = image.object(position, ASCII_SIZE)?;
     let string = if filename.predicted { own } else { filename.path.clone().into_ptr() };
@@ -169,7 +169,7 @@ fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'
     } else {
         string
     };
-    Ok((string as u64, own as u64))
+    Ok((string as u64, image.predicted(position)))
 }
 
 fn write_all(image: &Image, slots: Slots<'_>, value: u64) -> Result<(), Failure> {

@@ -222,6 +222,11 @@ impl Image {
         Ok(())
     }
 
+    /// The address of a position if the image were at its preferred base: what the builder wrote into slots.
+    pub fn predicted(&self, position: u32) -> u64 {
+        self.header.preferred_base + u64::from(position)
+    }
+
     /// Adds the distance from the preferred base to a slot that holds an address of the image.
     pub fn relocate(&self, position: u32) -> Result<(), Malformed> {
         let offset = self.read(position)?.wrapping_sub(self.header.preferred_base);

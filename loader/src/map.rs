@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use cds_layout::format::IMAGE_SYMBOL;
+use cds_layout::format::{HEADER_SIZE, IMAGE_SYMBOL};
 
 use crate::elf::MappedObject;
 use crate::judge::Judged;
@@ -29,10 +29,12 @@ pub fn map(path: &Path, judged: &Judged) -> Result<Mapping, Reason> {
     }
     let symbol = CString::new(IMAGE_SYMBOL).map_err(|_| Reason::Malformed("image symbol"))?;
     // SAFETY: a handle that was just opened and is never closed, and a C string.
-    let base = unsafe { libc::dlsym(handle, symbol.as_ptr()) } as usize;
-    if base == 0 {
+    let header = unsafe { libc::dlsym(handle, symbol.as_ptr()) } as usize;
+    if header == 0 {
         return Err(Reason::Link(linker_error()));
     }
+    // The symbol is at the header, which the prefix ends with.
+    let base = (header + HEADER_SIZE).checked_sub(judged.prefix.len()).ok_or(Reason::Malformed("image symbol"))?;
     let object = MappedObject::containing(base).ok_or(Reason::Malformed("image symbol"))?;
     if !object.covers(base, judged.prefix.len(), false) {
         return Err(Reason::Replaced);

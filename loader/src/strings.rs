@@ -29,7 +29,7 @@ impl Strings {
         Ok(Strings { canonical: Pointers::new(image.counts().strings), type_offset, str_type })
     }
 
-    /// Addresses of the canonical copy of string `number` and of the image's own.
+    /// Address of the canonical copy of string `number`, and the address that slots hold until they are fixed up.
     pub fn canonical(&self, image: &Image, number: u32) -> Result<(u64, u64), Failure> {
         let position = image.string(number).ok_or(Failure::Malformed)?;
         let own = image.object(position, ASCII_SIZE)?;
@@ -44,7 +44,7 @@ impl Strings {
                 canonical
             }
         };
-        Ok((canonical.as_ptr() as u64, own as u64))
+        Ok((canonical.as_ptr() as u64, image.predicted(position)))
     }
 }
 

@@ -145,10 +145,8 @@ fn code_rows(layout: &Layout, r: &mut Rows) {
     r.add("CO_FAST_CELL", "CO_FAST_CELL", code.fast_kind.cell);
     r.add("CO_FAST_FREE", "CO_FAST_FREE", code.fast_kind.free);
     for field in code.fields {
-        if field.name == "co_warmup" {
-            if let CodeSource::Constant(value) = field.source {
-                r.add("co_warmup", "(unsigned short)(short)QUICKENING_INITIAL_WARMUP_VALUE", value as i16 as u16);
-            }
+        if let (CodeSource::Constant(value), "co_warmup") = (field.source, field.name) {
+            r.add("co_warmup", "(unsigned short)(short)QUICKENING_INITIAL_WARMUP_VALUE", value as i16 as u16);
         }
     }
 }

@@ -74,10 +74,10 @@ fn options(args: &BuildArgs) -> Result<BuildOptions> {
     let discover = DiscoverOptions {
         roots: dirs.iter().map(PathBuf::from).collect(),
         modules: (!args.modules_from.is_empty()).then_some(names),
+        trees: trees.into_iter().collect(),
+        only_roots: !dirs.is_empty(),
         exclude: exclude(&args.exclude)?,
-        ..DiscoverOptions::default()
     };
-    let _ = trees;
     let invalidation = match args.invalidation_mode {
         Invalidation::Timestamp => InvalidationMode::Timestamp,
         Invalidation::CheckedHash => InvalidationMode::CheckedHash,

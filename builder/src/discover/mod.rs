@@ -23,8 +23,12 @@ pub use filter::exclude;
 pub struct DiscoverOptions {
     /// Directories to search before the target's own, in this order. One that is on its search path stays where it is.
     pub roots: Vec<PathBuf>,
-    /// If given, only these modules and the packages around them.
+    /// If given, only these modules and the packages around them, and what the next two fields add.
     pub modules: Option<BTreeSet<String>>,
+    /// If not empty, only these modules with everything below them and the packages around them, and what the others add.
+    pub trees: BTreeSet<String>,
+    /// Only what lies in `roots`, and what the two fields before add.
+    pub only_roots: bool,
     /// Full names of modules to leave out; see [`exclude`].
     pub exclude: GlobSet,
 }
@@ -117,7 +121,10 @@ pub struct Skip {
 /// The result depends on the directories' contents only.
 pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery, DiscoverError> {
     let roots = roots(target, &options.roots)?;
-    let wanted = options.modules.as_ref().map(filter::Wanted::new);
+    let none = BTreeSet::new();
+    let restricted = options.modules.is_some() || !options.trees.is_empty() || options.only_roots;
+    let names = options.modules.as_ref().unwrap_or(&none);
+    let wanted = restricted.then(|| filter::Wanted::new(names, &options.trees, options.only_roots));
     let walk = search::search(target, &roots, wanted.as_ref());
 
     let mut modules = walk.modules;
@@ -125,6 +132,10 @@ pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery,
     modules.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(wanted) = &wanted {
         skipped.extend(wanted.missing(target, &modules));
+    }
+    if let (Some(wanted), true) = (&wanted, options.only_roots) {
+        let whole = options.roots.iter().map(|root| absolute(root)).collect::<Result<BTreeSet<_>, _>>()?;
+        modules.retain(|m| whole.contains(&roots[m.root].path) || wanted.keeps(&m.name));
     }
     modules.retain(|m| !options.exclude.is_match(&m.name));
     skipped.sort();
