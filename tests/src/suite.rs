@@ -35,5 +35,6 @@ pub fn on_newest(interpreters: &Interpreters, suite: &str, test: OnInterpreter) 
 
 /// Errors are shown with everything behind them.
 pub fn report(result: Result<()>) -> Result<(), Failed> {
-    result.map_err(|e| Failed::from(format!("{e:?}")))
+    let text = |e: anyhow::Error| e.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join("\n  caused by: ");
+    result.map_err(|e| Failed::from(text(e)))
 }

@@ -22,6 +22,15 @@ def is_interned(text):
     return len(text) > 1 and sys.intern(text[:1] + text[1:]) is text
 
 
+def is_singleton(value):
+    """Whether the interpreter has only one object with this value."""
+    if isinstance(value, int):
+        return -5 <= value <= 256
+    if isinstance(value, str):
+        return len(value) == 0 or (len(value) == 1 and ord(value) < 256)
+    return value in ((), b"")
+
+
 def compare(ours, theirs):
     """Says how two values differ, or returns None. Does not recurse."""
     todo = [(ours, theirs, "")]
@@ -40,6 +49,8 @@ def compare(ours, theirs):
         if kind is types.CodeType:
             for name in ATTRIBUTES:
                 todo.append((getattr(a, name), getattr(b, name), f"{where}.{name}"))
+        elif is_singleton(b):
+            return f"{where}: a copy of the singleton {b!r}"
         elif kind is tuple:
             if len(a) != len(b):
                 return f"{where}: {len(a)} items instead of {len(b)}"

@@ -40,7 +40,8 @@ pub struct StrLayout {
     pub ascii_data: u32,
     /// `sizeof(PyCompactUnicodeObject)`: where the characters of any other string start.
     pub compact_data: u32,
-    /// Whether the one-character latin-1 singletons are interned from the start.
+    /// Whether the one-character latin-1 singletons are the interned strings of their value from the start. Not so in 3.11,
+    /// which interns them on demand, and 3.12, which has other static strings for some of the same characters (`_Py_ID(r)`).
     pub singletons_interned: bool,
     /// `wstr` and `wstr_length`, which 3.11 sets when the characters are 4 bytes wide
     /// (`PyUnicode_New`, `Objects/unicodeobject.c`); `None` where the fields are gone.

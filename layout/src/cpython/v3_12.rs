@@ -87,7 +87,7 @@ pub static LAYOUT: Layout = Layout {
         },
         ascii_data: 40,
         compact_data: 56,
-        singletons_interned: true,
+        singletons_interned: false,
         wstr: None,
     },
     long: LongLayout {

@@ -64,7 +64,7 @@ pub enum Extern {
     SmallInt(i16),
     /// A one-character latin-1 string.
     Latin1(u8),
-    /// A one-character latin-1 string that must be interned (3.11, which interns these singletons only on demand).
+    /// The interned string that equals a one-character latin-1 string (3.11 and 3.12; later it is the singleton).
     InternedLatin1(u8),
 }
 
