@@ -23,7 +23,7 @@ mod tests {
             digest[..8].copy_from_slice(&seed.to_le_bytes());
             for span in [1, 1 << 20, u64::from(u32::MAX)] {
                 let base = preferred_base(&digest, span);
-                assert!(base >= BASE_MIN && base + span <= BASE_MAX && base % GRANULE == 0);
+                assert!(base >= BASE_MIN && base + span <= BASE_MAX && base.is_multiple_of(GRANULE));
             }
         }
     }

@@ -6,13 +6,12 @@ use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
 use crate::fixups;
 use crate::marshal::{self, MarshalError};
-use crate::place::{self, Placement, TooLarge};
+use crate::objects::{self, Placement, TooLarge, TooManyCodes};
 use crate::share::{self, Constants, ModuleGraph};
 use crate::stats::{self, Notes};
 use crate::tables;
 use crate::target::Target;
-use crate::write::{self, TooManyCodes};
-use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode};
+use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode, SectionKind};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -89,8 +88,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     // Code from valid `.pyc` files, otherwise compiled by the target.
     progress.pass("obtaining code", Some(sources(&discovery)));
     let hashes = options.invalidation == InvalidationMode::CheckedHash;
-    let (codes, unusable) =
-        code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
+    let (codes, unusable) = code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
     if codes.is_empty() {
         return Err(BuildError::Nothing);
     }
@@ -105,7 +103,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
 
     // Every object gets its place.
     progress.pass("placing objects", None);
-    let placement = place::place(&constants, layout)?;
+    let placement = objects::place(&constants, layout)?;
 
     // Which slots to rewrite when a prediction fails.
     progress.pass("collecting fixups", None);
@@ -114,7 +112,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     // The objects' bytes, with a prediction in every slot.
     progress.pass("writing objects", None);
     let predictions = fixups.externs.iter().map(|&e| (e, target.predict(e).unwrap_or(0))).collect();
-    let mut objects = write::write(&constants, &placement, layout, &predictions)?;
+    let mut objects = objects::write(&constants, &placement, layout, &predictions)?;
 
     // The records, once the sizes agree with the place where the objects start.
     progress.pass("writing tables", None);
@@ -173,13 +171,16 @@ fn graphs(
         .collect()
 }
 
+/// Tables by kind, as bytes.
+type Encoded = Vec<(SectionKind, Vec<u8>)>;
+
 /// Tables name positions of objects, and objects start where tables end: try until both agree.
 fn settle(
     tables: &tables::Tables,
     fixups: &fixups::Fixups,
     placement: &Placement,
     objects: usize,
-) -> Result<(elf::Frame, Vec<(cds_layout::format::SectionKind, Vec<u8>)>), EmitError> {
+) -> Result<(elf::Frame, Encoded), EmitError> {
     let mut start = 0;
     loop {
         let encoded = tables.encode(fixups, placement, start);

@@ -1,8 +1,8 @@
 //! Collects the fixups of every unit: modules first, then the tuples that several modules share.
 
-use crate::place::Placement;
+use crate::objects::Placement;
+use crate::objects::slots::{Target, for_each_slot};
 use crate::share::{Constants, Node, NodeId};
-use crate::slots::{Target, for_each_slot};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{Extern, FilenameSlots, Group, UnitTables, Writer, write_slots};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +143,7 @@ fn used_externs(constants: &Constants) -> Vec<Extern> {
     for node in &constants.nodes {
         if let Node::Extern(e) = node {
             externs.insert(*e);
-        } else if let Some(t) = crate::slots::type_of(node) {
+        } else if let Some(t) = crate::objects::slots::type_of(node) {
             externs.insert(Extern::Type(t));
         }
     }
@@ -227,11 +227,7 @@ impl Collected {
             base: sorted(self.base),
             externs: groups(self.externs),
             strings: groups(self.strings),
-            frozensets: self
-                .frozensets
-                .into_values()
-                .map(|(key, slots)| Group { key, slots: sorted(slots) })
-                .collect(),
+            frozensets: self.frozensets.into_values().map(|(key, slots)| Group { key, slots: sorted(slots) }).collect(),
             filename: self.filename.map(|(string, slots)| FilenameSlots {
                 string,
                 interned: layout.code.interns_filename,

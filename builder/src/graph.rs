@@ -104,7 +104,13 @@ impl Str {
     /// From code points.
     pub fn from_code_points(points: impl Iterator<Item = u32> + Clone, interned: bool) -> Self {
         let max = points.clone().max().unwrap_or(0);
-        let width = if max < 0x100 { 1 } else if max < 0x1_0000 { 2 } else { 4 };
+        let width = if max < 0x100 {
+            1
+        } else if max < 0x1_0000 {
+            2
+        } else {
+            4
+        };
         let mut data = Vec::new();
         for p in points {
             data.extend_from_slice(&p.to_le_bytes()[..width]);

@@ -1,6 +1,7 @@
 //! Numbers about an image, for people: kept in its notes and printed by `inspect`.
 
-use crate::place::{Placement, gc_head, object_size};
+use crate::objects::Placement;
+use crate::objects::place::{gc_head, object_size};
 use crate::share::{Constants, Node};
 use cds_layout::cpython::Layout;
 use serde::{Deserialize, Serialize};

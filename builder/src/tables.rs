@@ -3,7 +3,7 @@
 use crate::code::ModuleCode;
 use crate::discover::{Discovery, Found, FoundKind};
 use crate::fixups::Fixups;
-use crate::place::Placement;
+use crate::objects::Placement;
 use crate::share::Constants;
 use crate::target::{Role, Target};
 use cds_layout::format::{
@@ -123,12 +123,7 @@ impl Tables {
     }
 
     /// The tables' bytes in file order, for objects that start at `objects`.
-    pub fn encode(
-        &self,
-        fixups: &Fixups,
-        placement: &Placement,
-        objects: u32,
-    ) -> Vec<(SectionKind, Vec<u8>)> {
+    pub fn encode(&self, fixups: &Fixups, placement: &Placement, objects: u32) -> Vec<(SectionKind, Vec<u8>)> {
         let mut roots = Writer::new();
         self.roots.iter().for_each(|r| r.encode(&mut roots));
         let mut directories = Writer::new();

@@ -196,7 +196,8 @@ impl Image {
     /// Address of the slot at `position`, if it is one.
     fn slot(&self, position: u32) -> Result<*mut u64, Malformed> {
         let (start, end) = self.objects;
-        if !position.is_multiple_of(SLOT) || position < start || u64::from(position) + u64::from(SLOT) > u64::from(end) {
+        if !position.is_multiple_of(SLOT) || position < start || u64::from(position) + u64::from(SLOT) > u64::from(end)
+        {
             return Err(Malformed);
         }
         Ok((self.base + position as usize) as *mut u64)

@@ -66,7 +66,8 @@ pub fn target(args: &TargetArgs) -> Result<Target> {
 fn options(args: &BuildArgs) -> Result<BuildOptions> {
     let mut names = BTreeSet::new();
     for list in &args.modules_from {
-        let text = std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
+        let text =
+            std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         names.extend(lines.map(str::to_owned));
     }

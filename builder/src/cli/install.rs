@@ -25,9 +25,10 @@ fn report(args: &InstallArgs, report: &InstallReport) -> Result<u8> {
         Outcome::UpToDate => ("up-to-date", format!("the loader in {site} is up to date")),
         Outcome::Removed => ("removed", format!("removed the loader from {site}")),
         Outcome::NotInstalled => ("not-installed", format!("there is no loader of ours in {site}")),
-        Outcome::OwnedByPip { dist_info } => {
-            ("owned-by-pip", format!("the loader in {site} belongs to pip ({}); nothing was changed", dist_info.display()))
-        }
+        Outcome::OwnedByPip { dist_info } => (
+            "owned-by-pip",
+            format!("the loader in {site} belongs to pip ({}); nothing was changed", dist_info.display()),
+        ),
     };
     eprintln!("{text}");
     for path in &report.changed {

@@ -76,17 +76,23 @@ fn one(target: &Target, optimize: u8, worker: &mut Option<Worker>, job: &Job<'_>
             return Ok(Compiled { module, code, source: Vec::new() });
         }
     };
-    let running = match worker {
-        Some(running) => running,
-        None => worker.insert(Worker::start(target, optimize)?),
-    };
-    let code = match running.compile(job.file, &source) {
-        Ok(Answer::Code(code)) => Ok(code),
-        Ok(Answer::Refused(reason)) => Err(reason),
-        Err(error) => {
-            *worker = None;
-            Err(format!("the process that compiles sources died ({error})"))
+    // Sources are compiled in forks of the process, so its own death is hardly the source's fault: once more.
+    let mut code = Err(String::new());
+    for _ in 0..2 {
+        let running = match worker {
+            Some(running) => running,
+            None => worker.insert(Worker::start(target, optimize)?),
+        };
+        match running.compile(job.file, &source) {
+            Ok(Answer::Code(data)) => code = Ok(data),
+            Ok(Answer::Refused(reason)) => code = Err(reason),
+            Err(error) => {
+                *worker = None;
+                code = Err(format!("the process that compiles sources died ({error})"));
+                continue;
+            }
         }
-    };
+        break;
+    }
     Ok(Compiled { module, code, source })
 }

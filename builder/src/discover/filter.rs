@@ -51,7 +51,11 @@ impl<'a> Wanted<'a> {
 
     fn in_tree(&self, name: &str) -> bool {
         !self.trees.is_empty()
-            && name.match_indices('.').map(|(dot, _)| &name[..dot]).chain([name]).any(|outer| self.trees.contains(outer))
+            && name
+                .match_indices('.')
+                .map(|(dot, _)| &name[..dot])
+                .chain([name])
+                .any(|outer| self.trees.contains(outer))
     }
 
     /// Whether a module is asked for by its own name.

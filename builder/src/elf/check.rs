@@ -44,7 +44,11 @@ fn segments(elf: &Elf<'_>, base: u64, frame: &Frame) -> Result<(), CheckError> {
     ensure!(loads.len() == 2, "{} loadable segments", loads.len());
     for p in &elf.program_headers {
         ensure!(p.p_flags & PF_X == 0, "an executable segment at {:#x}", p.p_offset);
-        ensure!(p.p_type == PT_GNU_STACK || p.p_vaddr == base + p.p_offset, "segment at {:#x} is displaced", p.p_offset);
+        ensure!(
+            p.p_type == PT_GNU_STACK || p.p_vaddr == base + p.p_offset,
+            "segment at {:#x} is displaced",
+            p.p_offset
+        );
     }
     ensure!(loads[0].p_flags == PF_R && loads[1].p_flags == PF_R | PF_W, "segment permissions");
     ensure!(loads[0].p_offset == 0 && loads[0].p_filesz == u64::from(frame.read_only_end), "the read-only segment");

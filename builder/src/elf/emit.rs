@@ -136,8 +136,7 @@ fn reserve(
     let objects = narrow(w.reserve(objects as u64, OBJECT_ALIGN))?;
     let span = narrow(w.reserved_len())?;
     let header = narrow(identity + NOTE_HEAD)?;
-    let frame =
-        Frame { header, directory: narrow(directory)?, tables, read_only_end, dynamic, objects, span };
+    let frame = Frame { header, directory: narrow(directory)?, tables, read_only_end, dynamic, objects, span };
     Ok((frame, Indexes { notes, objects: objects_index, gnu_hash, dynsym, dynstr, identity, build_id }))
 }
 

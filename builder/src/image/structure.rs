@@ -52,7 +52,10 @@ impl Checker<'_, '_> {
     fn modules(&mut self) {
         let image = self.image;
         if image.modules.len() != image.header.module_count as usize {
-            self.report("modules", format!("{} records, the header says {}", image.modules.len(), image.header.module_count));
+            self.report(
+                "modules",
+                format!("{} records, the header says {}", image.modules.len(), image.header.module_count),
+            );
         }
         let index = image.index();
         if index.is_none() {
@@ -80,7 +83,8 @@ impl Checker<'_, '_> {
             if module.unit as usize >= image.units.len() {
                 self.report("modules", format!("`{name}` has no fixup unit"));
             }
-            let within = module.code >= module.start && u64::from(module.code) < u64::from(module.start) + u64::from(module.size);
+            let within = module.code >= module.start
+                && u64::from(module.code) < u64::from(module.start) + u64::from(module.size);
             if !within || !self.inside(module.start, module.size) || module.code % SLOT != 0 {
                 self.report("modules", format!("the code of `{name}` lies outside its region"));
             }
@@ -110,7 +114,9 @@ impl Checker<'_, '_> {
             }
             self.predictions(number, &unit.externs, |key| image.externs.get(key as usize).map(|e| e.predicted));
             let base = image.header.preferred_base;
-            self.predictions(number, &unit.strings, |key| image.strings.get(key as usize).map(|&p| base + u64::from(p)));
+            self.predictions(number, &unit.strings, |key| {
+                image.strings.get(key as usize).map(|&p| base + u64::from(p))
+            });
             self.predictions(number, &unit.frozensets, |key| self_inside(image, key).then_some(0));
             if let Some(f) = &unit.filename {
                 let group = Group { key: f.string, slots: f.slots.clone() };
@@ -127,7 +133,7 @@ impl Checker<'_, '_> {
     fn address(&mut self, unit: u32, slot: u32) {
         let base = self.image.header.preferred_base;
         let target = self.image.word(slot).and_then(|w| u32::try_from(w.checked_sub(base)?).ok());
-        if !self.inside(slot, 8) || slot % SLOT != 0 {
+        if !self.inside(slot, 8) || !slot.is_multiple_of(SLOT) {
             self.report("fixups", format!("unit {unit}: slot {slot:#x} lies outside the objects"));
         } else if !target.is_some_and(|t| self.inside(t, 1)) {
             self.report("fixups", format!("unit {unit}: slot {slot:#x} does not point into the objects"));
@@ -145,7 +151,10 @@ impl Checker<'_, '_> {
                 if !self.inside(slot, 8) || slot % SLOT != 0 {
                     self.report("fixups", format!("unit {unit}: slot {slot:#x} lies outside the objects"));
                 } else if self.image.word(slot) != Some(predicted) {
-                    self.report("fixups", format!("unit {unit}: slot {slot:#x} does not hold its prediction {predicted:#x}"));
+                    self.report(
+                        "fixups",
+                        format!("unit {unit}: slot {slot:#x} does not hold its prediction {predicted:#x}"),
+                    );
                 }
             }
         }

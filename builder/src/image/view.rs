@@ -127,15 +127,15 @@ fn sections(bytes: &[u8], header: &Header) -> Result<BTreeMap<SectionKind, Secti
     let start = bytes.get(header.sections as usize..);
     let mut r = Reader::new(start.ok_or_else(|| ImageError::Directory("it lies beyond the file".into()))?);
     for number in 0..header.section_count {
-        let section = Section::decode(&mut r)
-            .ok_or_else(|| ImageError::Directory(format!("it ends before entry {number}")))?;
+        let section =
+            Section::decode(&mut r).ok_or_else(|| ImageError::Directory(format!("it ends before entry {number}")))?;
         if u64::from(section.position) + u64::from(section.size) > bytes.len() as u64 {
             return Err(ImageError::Directory(format!("section {} lies beyond the file", section.kind)));
         }
-        if let Some(kind) = SectionKind::from_u32(section.kind) {
-            if sections.insert(kind, section).is_some() {
-                return Err(ImageError::Directory(format!("two sections of kind {}", section.kind)));
-            }
+        if let Some(kind) = SectionKind::from_u32(section.kind)
+            && sections.insert(kind, section).is_some()
+        {
+            return Err(ImageError::Directory(format!("two sections of kind {}", section.kind)));
         }
     }
     Ok(sections)

@@ -36,12 +36,7 @@ enum Step {
 }
 
 impl<'a> Converter<'a> {
-    pub(super) fn new(
-        constants: &'a mut Constants,
-        layout: &'a Layout,
-        module: &'a ModuleGraph,
-        number: u32,
-    ) -> Self {
+    pub(super) fn new(constants: &'a mut Constants, layout: &'a Layout, module: &'a ModuleGraph, number: u32) -> Self {
         let renamed = renamed_codes(module);
         Converter {
             constants,

@@ -35,23 +35,22 @@ const CODE_FIELDS: &[CodeField] = &[
     field("co_extra", 176, Ptr, Constant(0)),
 ];
 
-
 const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
     Cache { opcode, entries, counter }
 }
 
 const CACHES: &[Cache] = &[
-    cache(25, 4, 0), // BINARY_SUBSCR
-    cache(60, 1, 0), // STORE_SUBSCR
-    cache(92, 1, 0), // UNPACK_SEQUENCE
-    cache(95, 4, 0), // STORE_ATTR
-    cache(106, 4, 0), // LOAD_ATTR
-    cache(107, 2, 0), // COMPARE_OP
-    cache(116, 5, 0), // LOAD_GLOBAL
-    cache(122, 1, 0), // BINARY_OP
+    cache(25, 4, 0),   // BINARY_SUBSCR
+    cache(60, 1, 0),   // STORE_SUBSCR
+    cache(92, 1, 0),   // UNPACK_SEQUENCE
+    cache(95, 4, 0),   // STORE_ATTR
+    cache(106, 4, 0),  // LOAD_ATTR
+    cache(107, 2, 0),  // COMPARE_OP
+    cache(116, 5, 0),  // LOAD_GLOBAL
+    cache(122, 1, 0),  // BINARY_OP
     cache(160, 10, 0), // LOAD_METHOD
-    cache(166, 1, 0), // PRECALL
-    cache(171, 4, 0), // CALL
+    cache(166, 1, 0),  // PRECALL
+    cache(171, 4, 0),  // CALL
 ];
 
 pub static LAYOUT: Layout = Layout {
@@ -75,13 +74,7 @@ pub static LAYOUT: Layout = Layout {
         singletons_interned: false,
         wstr: Some((40, 64)),
     },
-    long: LongLayout {
-        tag: LongTag::SignedSize,
-        tag_offset: 16,
-        digits: 24,
-        digit_bits: 30,
-        digit_size: 4,
-    },
+    long: LongLayout { tag: LongTag::SignedSize, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },
     tuple_items: 24,
     bytes_hash: 24,
     bytes_data: 32,

@@ -43,11 +43,11 @@ const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
 }
 
 const CACHES: &[Cache] = &[
-    cache(25, 1, WARM), // BINARY_SUBSCR
-    cache(60, 1, WARM), // STORE_SUBSCR
-    cache(92, 1, WARM), // UNPACK_SEQUENCE
-    cache(93, 1, WARM), // FOR_ITER
-    cache(95, 4, WARM), // STORE_ATTR
+    cache(25, 1, WARM),  // BINARY_SUBSCR
+    cache(60, 1, WARM),  // STORE_SUBSCR
+    cache(92, 1, WARM),  // UNPACK_SEQUENCE
+    cache(93, 1, WARM),  // FOR_ITER
+    cache(95, 4, WARM),  // STORE_ATTR
     cache(106, 9, WARM), // LOAD_ATTR
     cache(107, 1, WARM), // COMPARE_OP
     cache(116, 4, WARM), // LOAD_GLOBAL
@@ -64,7 +64,7 @@ const STORE_FAST: u8 = 125;
 const PAIRS: &[Pair] = &[
     Pair { first: LOAD_CONST, second: LOAD_FAST, combined: 84 }, // LOAD_CONST__LOAD_FAST
     Pair { first: LOAD_FAST, second: LOAD_CONST, combined: 86 }, // LOAD_FAST__LOAD_CONST
-    Pair { first: LOAD_FAST, second: LOAD_FAST, combined: 88 }, // LOAD_FAST__LOAD_FAST
+    Pair { first: LOAD_FAST, second: LOAD_FAST, combined: 88 },  // LOAD_FAST__LOAD_FAST
     Pair { first: STORE_FAST, second: LOAD_FAST, combined: 154 }, // STORE_FAST__LOAD_FAST
     Pair { first: STORE_FAST, second: STORE_FAST, combined: 158 }, // STORE_FAST__STORE_FAST
 ];
@@ -90,13 +90,7 @@ pub static LAYOUT: Layout = Layout {
         singletons_interned: false,
         wstr: None,
     },
-    long: LongLayout {
-        tag: LongTag::SignBits,
-        tag_offset: 16,
-        digits: 24,
-        digit_bits: 30,
-        digit_size: 4,
-    },
+    long: LongLayout { tag: LongTag::SignBits, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },
     tuple_items: 24,
     bytes_hash: 24,
     bytes_data: 32,

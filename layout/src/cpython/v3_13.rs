@@ -48,25 +48,25 @@ const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
 }
 
 const CACHES: &[Cache] = &[
-    cache(5, 1, WARM), // BINARY_SUBSCR
-    cache(39, 1, WARM), // STORE_SUBSCR
-    cache(40, 3, WARM), // TO_BOOL
-    cache(45, 1, WARM), // BINARY_OP
-    cache(53, 3, WARM), // CALL
-    cache(58, 1, WARM), // COMPARE_OP
-    cache(59, 1, WARM), // CONTAINS_OP
-    cache(72, 1, WARM), // FOR_ITER
-    cache(77, 1, JUMP), // JUMP_BACKWARD
-    cache(82, 9, WARM), // LOAD_ATTR
-    cache(91, 4, WARM), // LOAD_GLOBAL
-    cache(93, 1, WARM), // LOAD_SUPER_ATTR
-    cache(97, 1, BRANCH), // POP_JUMP_IF_FALSE
-    cache(98, 1, BRANCH), // POP_JUMP_IF_NONE
-    cache(99, 1, BRANCH), // POP_JUMP_IF_NOT_NONE
+    cache(5, 1, WARM),     // BINARY_SUBSCR
+    cache(39, 1, WARM),    // STORE_SUBSCR
+    cache(40, 3, WARM),    // TO_BOOL
+    cache(45, 1, WARM),    // BINARY_OP
+    cache(53, 3, WARM),    // CALL
+    cache(58, 1, WARM),    // COMPARE_OP
+    cache(59, 1, WARM),    // CONTAINS_OP
+    cache(72, 1, WARM),    // FOR_ITER
+    cache(77, 1, JUMP),    // JUMP_BACKWARD
+    cache(82, 9, WARM),    // LOAD_ATTR
+    cache(91, 4, WARM),    // LOAD_GLOBAL
+    cache(93, 1, WARM),    // LOAD_SUPER_ATTR
+    cache(97, 1, BRANCH),  // POP_JUMP_IF_FALSE
+    cache(98, 1, BRANCH),  // POP_JUMP_IF_NONE
+    cache(99, 1, BRANCH),  // POP_JUMP_IF_NOT_NONE
     cache(100, 1, BRANCH), // POP_JUMP_IF_TRUE
-    cache(104, 1, WARM), // SEND
-    cache(108, 4, WARM), // STORE_ATTR
-    cache(117, 1, WARM), // UNPACK_SEQUENCE
+    cache(104, 1, WARM),   // SEND
+    cache(108, 4, WARM),   // STORE_ATTR
+    cache(117, 1, WARM),   // UNPACK_SEQUENCE
 ];
 
 pub static LAYOUT: Layout = Layout {
@@ -90,13 +90,7 @@ pub static LAYOUT: Layout = Layout {
         singletons_interned: true,
         wstr: None,
     },
-    long: LongLayout {
-        tag: LongTag::SignBits,
-        tag_offset: 16,
-        digits: 24,
-        digit_bits: 30,
-        digit_size: 4,
-    },
+    long: LongLayout { tag: LongTag::SignBits, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },
     tuple_items: 24,
     bytes_hash: 24,
     bytes_data: 32,

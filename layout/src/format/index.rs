@@ -38,7 +38,7 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     /// `None` unless the number of buckets is a power of two.
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
-        (bytes.len() % 4 == 0 && (bytes.len() / 4).is_power_of_two()).then_some(Index { bytes })
+        (bytes.len().is_multiple_of(4) && (bytes.len() / 4).is_power_of_two()).then_some(Index { bytes })
     }
 
     /// The record numbers that `name` may have, in probing order. The caller compares the names.

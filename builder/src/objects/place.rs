@@ -3,8 +3,8 @@
 //! Offsets here count from the start of the objects; the position in the image is known once
 //! the tables before them have their size.
 
-use crate::share::{CodeNode, Constants, Node, NodeId};
 use crate::graph::Str;
+use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{MAX_SPAN, SLOT};
 

@@ -1,11 +1,11 @@
 //! Writes the objects' bytes, with predictions in every slot.
 
-use crate::derive::derive;
-use crate::place::{Placement, str_data};
-use crate::quicken::quicken;
-use crate::share::{CodeNode, Constants, Node, NodeId};
+use super::derive::derive;
+use super::place::{Placement, str_data};
+use super::quicken::quicken;
+use super::slots::{Target, for_each_slot};
 use crate::graph::{Int, Str};
-use crate::slots::{Target, for_each_slot};
+use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{CodeSource, Layout, LongTag, Repr};
 use cds_layout::format::Extern;
 use std::collections::BTreeMap;
@@ -33,7 +33,9 @@ impl Objects {
 
 /// More code objects than the private range of versions has numbers.
 #[derive(Debug, thiserror::Error)]
-#[error("the image would hold {0} code objects, more than there are private code versions; exclude modules with `--exclude`")]
+#[error(
+    "the image would hold {0} code objects, more than there are private code versions; exclude modules with `--exclude`"
+)]
 pub struct TooManyCodes(usize);
 
 /// Writes all objects. `predictions` holds the address of each extern, 0 where there is none.
@@ -43,10 +45,10 @@ pub fn write(
     layout: &Layout,
     predictions: &BTreeMap<Extern, u64>,
 ) -> Result<Objects, TooManyCodes> {
-    if let Some(first) = layout.code.first_version {
-        if constants.codes.len() as u64 > u64::from(u32::MAX - first) {
-            return Err(TooManyCodes(constants.codes.len()));
-        }
+    if let Some(first) = layout.code.first_version
+        && constants.codes.len() as u64 > u64::from(u32::MAX - first)
+    {
+        return Err(TooManyCodes(constants.codes.len()));
     }
     let mut out = Objects { bytes: vec![0; placement.size as usize], internal: Vec::new() };
     for &id in &placement.order {

@@ -1,6 +1,6 @@
 //! The pointers in an object: at which offset, and to what.
 
-use crate::place::str_data;
+use super::place::str_data;
 use crate::share::{Constants, FilenameRef, Node, NodeId};
 use cds_layout::cpython::{CodeSource, Layout, Repr};
 use cds_layout::format::TypeId;

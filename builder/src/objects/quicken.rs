@@ -11,16 +11,16 @@ pub fn quicken(code: &mut [u8], opcodes: &Opcodes) {
         let opcode = code[at];
         unit += 1;
         if let Some(cache) = opcodes.cache(opcode) {
-            if cache.counter != 0 {
-                if let Some(counter) = code.get_mut(at + 2..at + 4) {
-                    counter.copy_from_slice(&cache.counter.to_le_bytes());
-                }
+            if cache.counter != 0
+                && let Some(counter) = code.get_mut(at + 2..at + 4)
+            {
+                counter.copy_from_slice(&cache.counter.to_le_bytes());
             }
             unit += usize::from(cache.entries);
-        } else if let Some(first) = previous {
-            if let Some(pair) = opcodes.pairs.iter().find(|p| p.first == first && p.second == opcode) {
-                code[at - 2] = pair.combined;
-            }
+        } else if let Some(first) = previous
+            && let Some(pair) = opcodes.pairs.iter().find(|p| p.first == first && p.second == opcode)
+        {
+            code[at - 2] = pair.combined;
         }
         previous = Some(opcode);
     }
