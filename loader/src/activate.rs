@@ -221,7 +221,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         invalidation,
         optimize,
         verbosity,
-        type_offset: layout.head.type_,
+        layout,
         code_type: elf::symbol(c"PyCode_Type").ok_or(Reason::NoIdentity)? as u64,
     })?;
     let finder = python(finder::finder())?;

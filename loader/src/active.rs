@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use cds_layout::cpython::Layout;
 use cds_layout::format::{InvalidationMode, ModuleRecord, NONE, SectionKind};
 
 use crate::directories::Listings;
@@ -41,8 +42,9 @@ pub struct Active {
     pub counters: Counters,
     roots: Vec<Option<Root>>,
     directories: Pointers<Directory>,
-    /// Position of `ob_type` in an object and `&PyCode_Type`, to check a code object before it is handed out.
-    code_type: (u32, u64),
+    layout: &'static Layout,
+    /// `&PyCode_Type`, to check a code object before it is handed out.
+    code_type: u64,
     /// 1 for a module whose code was handed out.
     handed_out: Bytes,
 }
@@ -89,8 +91,8 @@ pub struct Parts {
     pub optimize: i64,
     /// `PYCDSVERBOSE`
     pub verbosity: u8,
-    /// Offset of `ob_type` in an object.
-    pub type_offset: u32,
+    /// Layout of the interpreter's objects.
+    pub layout: &'static Layout,
     /// `&PyCode_Type`
     pub code_type: u64,
 }
@@ -102,7 +104,7 @@ impl Active {
     pub fn new(parts: Parts) -> Result<Active, Reason> {
         let image = parts.image;
         let counts = image.counts();
-        let fixups = Fixups::new(&image, parts.type_offset).map_err(|_| Reason::Python("externs".to_owned()))?;
+        let fixups = Fixups::new(&image, parts.layout).map_err(|_| Reason::Python("externs".to_owned()))?;
         let roots = Root::resolve_all(&image).ok_or(Reason::Malformed(SectionKind::Roots.elf_name()))?;
         let optimization = if parts.optimize == 0 { String::new() } else { format!(".opt-{}", parts.optimize) };
         Ok(Active {
@@ -117,7 +119,8 @@ impl Active {
             counters: Counters::default(),
             roots,
             directories: Pointers::new(counts.directories),
-            code_type: (parts.type_offset, parts.code_type),
+            layout: parts.layout,
+            code_type: parts.code_type,
             handed_out: Bytes::new(image.header.module_count as usize),
             image,
         })
@@ -185,9 +188,9 @@ impl Active {
         let directory = self.directory(module.directory)?;
         let filename = Filename { path, predicted: directory.predicted };
         self.fixups.fix(&self.image, module.unit, &filename)?;
-        let (type_offset, code_type) = self.code_type;
-        let code = self.image.object(module.code, type_offset + 8)?;
-        if self.image.read(module.code.checked_add(type_offset).ok_or(Malformed)?)? != code_type {
+        let code = self.image.object(module.code, self.layout.code.bytecode)?;
+        let type_slot = module.code.checked_add(self.layout.head.type_).ok_or(Malformed)?;
+        if self.image.read(type_slot)? != self.code_type {
             return Err(Aside::Malformed);
         }
         // SAFETY: an object of the image that was just fixed up and has the type of code objects; the image

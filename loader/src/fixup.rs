@@ -2,13 +2,14 @@
 
 use std::ptr::NonNull;
 
-use cds_layout::format::{Extern, Slots, TypeId, UnitReader};
+use cds_layout::cpython::{Head, Layout};
+use cds_layout::format::{Extern, SLOT, Slots, TypeId, UnitReader};
 use pyo3_ffi as ffi;
 
 use crate::externs::{self, Externs};
 use crate::image::{Image, Malformed};
 use crate::py::{self, Object, PyObject};
-use crate::strings::{self, ASCII_SIZE, Strings};
+use crate::strings::{self, Strings};
 use crate::table::Bytes;
 
 /// Why a unit cannot be used.
@@ -56,20 +57,20 @@ pub struct Fixups {
     units: Bytes,
     externs: Externs,
     strings: Strings,
-    /// Offset of `ob_type` in an object.
-    type_offset: u32,
+    /// Offsets in the head of an object.
+    head: Head,
     /// `&PyTuple_Type`
     tuple_type: u64,
 }
 
 impl Fixups {
-    /// Nothing fixed up yet. `type_offset` is that of `ob_type`.
-    pub fn new(image: &Image, type_offset: u32) -> Result<Self, Failure> {
+    /// Nothing fixed up yet.
+    pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
         Ok(Fixups {
             units: Bytes::new(image.counts().units),
             externs: Externs::new(image),
-            strings: Strings::new(image, type_offset)?,
-            type_offset,
+            strings: Strings::new(image, layout)?,
+            head: layout.head,
             tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
         })
     }
@@ -119,20 +120,20 @@ impl Fixups {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
             let (actual, predicted) = self.externs.address(image, number)?;
             if actual != predicted {
-                write_all(image, slots, actual)?;
+                replace_all(image, slots, predicted, actual)?;
             }
         }
         for group in unit.strings() {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
             let (canonical, predicted) = self.strings.canonical(image, number)?;
             if canonical != predicted {
-                write_all(image, slots, canonical)?;
+                replace_all(image, slots, predicted, canonical)?;
             }
         }
         for group in unit.frozensets() {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
             let frozenset = self.frozenset(image, items)?;
-            write_all(image, slots, frozenset.as_ptr() as u64)?;
+            replace_all(image, slots, 0, frozenset.as_ptr() as u64)?;
         }
         match (unit.filename().ok_or(Failure::Malformed)?, filename) {
             (None, _) => Ok(()),
@@ -140,7 +141,7 @@ impl Fixups {
             (Some((position, interned, slots)), Some(filename)) => {
                 let (value, predicted) = file_name(image, position, interned, filename)?;
                 if value != predicted {
-                    write_all(image, slots, value)?;
+                    replace_all(image, slots, predicted, value)?;
                 }
                 Ok(())
             }
@@ -149,8 +150,8 @@ impl Fixups {
 
     /// A frozenset of the items of the tuple at `position`. The reference to it is given to the image.
     fn frozenset(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
-        let items = image.object(position, self.type_offset + 8)?;
-        if image.read(position.checked_add(self.type_offset).ok_or(Failure::Malformed)?)? != self.tuple_type {
+        let items = image.object(position, self.head.object_size)?;
+        if image.read(position.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
             return Err(Failure::Malformed);
         }
         // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
@@ -161,7 +162,7 @@ impl Fixups {
 
 /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
 fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
-    let own = image.object(position, ASCII_SIZE)?;
+    let own = image.object(position, SLOT)?;
     let string = if filename.predicted { own } else { filename.path.clone().into_ptr() };
     let string = if interned {
         // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
@@ -172,9 +173,9 @@ fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'
     Ok((string as u64, image.predicted(position)))
 }
 
-fn write_all(image: &Image, slots: Slots<'_>, value: u64) -> Result<(), Failure> {
+fn replace_all(image: &Image, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Failure> {
     for slot in slots {
-        image.write(slot.ok_or(Failure::Malformed)?, value)?;
+        image.replace(slot.ok_or(Failure::Malformed)?, predicted, value)?;
     }
     Ok(())
 }

@@ -210,14 +210,19 @@ impl Image {
         Ok(unsafe { slot.read() })
     }
 
-    /// Writes a slot, if it does not hold `value` yet: an unnecessary write would make a page private.
-    pub fn write(&self, position: u32, value: u64) -> Result<(), Malformed> {
+    /// Writes `value` to a slot that holds its prediction, or `value` already: then nothing is written,
+    /// because an unnecessary write would make a page private.
+    pub fn replace(&self, position: u32, predicted: u64, value: u64) -> Result<(), Malformed> {
         let slot = self.slot(position)?;
         // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held, so nobody else uses it now.
         unsafe {
-            if slot.read() != value {
-                slot.write(value);
-                self.patched.fetch_add(1, Ordering::Relaxed);
+            match slot.read() {
+                old if old == value => {}
+                old if old == predicted => {
+                    slot.write(value);
+                    self.patched.fetch_add(1, Ordering::Relaxed);
+                }
+                _ => return Err(Malformed),
             }
         }
         Ok(())
@@ -225,16 +230,17 @@ impl Image {
 
     /// The address of a position if the image were at its preferred base: what the builder wrote into slots.
     pub fn predicted(&self, position: u32) -> u64 {
-        self.header.preferred_base + u64::from(position)
+        self.header.preferred_base.wrapping_add(u64::from(position))
     }
 
     /// Adds the distance from the preferred base to a slot that holds an address of the image.
     pub fn relocate(&self, position: u32) -> Result<(), Malformed> {
-        let offset = self.read(position)?.wrapping_sub(self.header.preferred_base);
+        let old = self.read(position)?;
+        let offset = old.wrapping_sub(self.header.preferred_base);
         if offset >= self.header.span {
             return Err(Malformed);
         }
-        self.write(position, (self.base as u64).wrapping_add(offset))
+        self.replace(position, old, (self.base as u64).wrapping_add(offset))
     }
 
     /// Address of the object at `position`, of at least `size` bytes.

@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 
+use cds_layout::cpython::Layout;
 use cds_layout::format::{Extern, TypeId};
 use pyo3_ffi as ffi;
 
@@ -16,40 +17,52 @@ use crate::table::Pointers;
 #[derive(Debug)]
 pub struct Strings {
     canonical: Pointers<PyObject>,
-    /// Offset of `ob_type` in an object.
-    type_offset: u32,
-    /// `&PyUnicode_Type`
-    str_type: u64,
+    layout: &'static Layout,
+    /// `&PyUnicode_Type`, and its prediction.
+    str_type: (u64, u64),
 }
 
 impl Strings {
     /// Nothing interned yet.
-    pub fn new(image: &Image, type_offset: u32) -> Result<Self, Failure> {
-        let str_type = externs::resolve(Extern::Type(TypeId::Str))?.as_ptr() as u64;
-        Ok(Strings { canonical: Pointers::new(image.counts().strings), type_offset, str_type })
+    pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
+        let type_ = Extern::Type(TypeId::Str);
+        let predicted = (0..image.counts().externs as u32)
+            .filter_map(|number| image.extern_(number))
+            .find(|record| record.object == type_)
+            .map_or(0, |record| record.predicted);
+        let str_type = (externs::resolve(type_)?.as_ptr() as u64, predicted);
+        Ok(Strings { canonical: Pointers::new(image.counts().strings), layout, str_type })
     }
 
-    /// Address of the canonical copy of string `number`, and the address that slots hold until they are fixed up.
+    /// Address of the canonical copy of string `number`, and what slots that point to the string hold in the file.
     pub fn canonical(&self, image: &Image, number: u32) -> Result<(u64, u64), Failure> {
         let position = image.string(number).ok_or(Failure::Malformed)?;
-        let own = image.object(position, ASCII_SIZE)?;
         let canonical = match self.canonical.get(number) {
             Some(known) => known,
             None => {
-                let type_slot = position.checked_add(self.type_offset).ok_or(Failure::Malformed)?;
-                image.write(type_slot, self.str_type)?;
-                // SAFETY: an object in the image, whose type was just set to `str`.
-                let canonical = unsafe { intern(own) }.ok_or(Failure::Python)?;
+                let canonical = self.intern_own(image, position)?;
                 self.canonical.set(number, canonical);
                 canonical
             }
         };
         Ok((canonical.as_ptr() as u64, image.predicted(position)))
     }
-}
 
-/// A lower bound for the size of a string object: `sizeof(PyASCIIObject)` of the leanest version.
-pub const ASCII_SIZE: u32 = 40;
+    /// Hands the image's own copy to the interpreter, once.
+    fn intern_own(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
+        let head = &self.layout.head;
+        let slot = |offset: u32| position.checked_add(offset).ok_or(Failure::Malformed);
+        let own = image.object(position, self.layout.str_.ascii_data)?;
+        // Nobody has seen the string yet: any other count means that it is none.
+        if image.read(slot(head.refcnt)?)? != self.layout.refcount.initial {
+            return Err(Failure::Malformed);
+        }
+        let (actual, predicted) = self.str_type;
+        image.replace(slot(head.type_)?, predicted, actual)?;
+        // SAFETY: an object in the image, whose type was just set to `str`.
+        unsafe { intern(own) }.ok_or(Failure::Python)
+    }
+}
 
 /// The interned string that equals `string`, with a reference that the caller owns.
 ///

@@ -1,11 +1,13 @@
 //! Obtains the code of every source module: from a valid `.pyc`, else compiled by the target.
 //!
-//! Nothing is written into the target's tree. The result is in the order of the modules and the same for the same
-//! files, whatever the number of threads and processes.
+//! Nothing is written into the target's tree. The result is in the order of the modules and the same, byte for byte,
+//! for the same files, whatever the number of threads and processes: see `worker.py` for what that takes.
 
 mod compile;
 mod pyc;
 mod source_hash;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use source_hash::source_hash;

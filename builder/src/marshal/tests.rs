@@ -130,7 +130,8 @@ fn code_objects() {
 
 #[test]
 fn invalid_code_objects() {
-    let cases: [(&str, &[(usize, &[u8])]); 16] = [
+    type Replace<'a> = &'a [(usize, &'a [u8])];
+    let cases: [(&str, Replace<'_>); 16] = [
         ("argcount", &[(1, &[0xff; 4])]),
         ("posonlyargcount", &[(2, &[0xff; 4])]),
         ("argcount", &[(2, &[2, 0, 0, 0])]),
