@@ -73,8 +73,9 @@ fn damaged_pyc(python: &Interpreter) -> Result<()> {
             0 => bytes.truncate(i),
             1 => bytes.truncate(bytes.len() - i),
             2 => bytes[16..].fill(0xff),
-            // A type byte or a length in the middle of the marshal data.
-            _ => bytes[17 + i] ^= 0xff,
+            // Type, counts, flags, and type and length of the bytecode of the module's code object. Not the bytecode
+            // itself: the interpreter runs whatever that is, and so would an image.
+            _ => bytes[[16, 20, 24, 28, 32, 36, 37, 40, 41][i / 4 % 9]] ^= 0xff,
         }
         write(path, bytes)?;
     }
@@ -134,7 +135,7 @@ fn sources_that_do_not_compile(python: &Interpreter) -> Result<()> {
     Ok(())
 }
 
-/// A `.pyc` without a source is a module too, unless it is damaged.
+/// A `.pyc` without a source is a module too, and a damaged one is the same error as ever when it is imported.
 fn sourceless(python: &Interpreter) -> Result<()> {
     let (environment, pyc) = environment(python, 3)?;
     let site = environment.site.join("pack");
@@ -144,8 +145,7 @@ fn sourceless(python: &Interpreter) -> Result<()> {
     let damaged = site.join("only2.pyc");
     let bytes = read(&damaged)?;
     write(&damaged, &bytes[..bytes.len() - 7])?;
-    let output = environment.build(&environment.image())?.arg("pack").ok()?;
-    skipped(&output, &damaged)?;
+    environment.build(&environment.image())?.arg("pack").ok()?;
     let text = "import pack.only1 as m\nprint(m.f(), m.__file__.endswith('only1.pyc'))\n\
                 try: import pack.only2\nexcept Exception as e: print(type(e).__name__)";
     let with = environment.script(text)?;
