@@ -219,6 +219,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         importlib,
         loader,
         invalidation,
+        utf8_paths: utf8_paths(&sys)?,
         optimize,
         verbosity,
         layout,
@@ -238,7 +239,13 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Kinds of processes whose objects or paths differ from what an image holds.
+/// Whether the file system's names are UTF-8, as they are but in old locales.
+fn utf8_paths(sys: &Object) -> Result<bool, Reason> {
+    let encoding = python(sys.get(c"getfilesystemencoding").and_then(|function| function.call(&[])))?;
+    Ok(python(encoding.text())? == "utf-8")
+}
+
+/// Kinds of processes whose objects differ from what an image holds.
 fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
     let abi_flags = python(sys.get(c"abiflags"))?;
     let abi_flags = python(abi_flags.text())?;
@@ -255,12 +262,5 @@ fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
     };
     let ignore = python(flags.get(c"ignore_environment").and_then(|flag| flag.is_true()))?;
     let variable = !ignore && std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|value| !value.is_empty());
-    if option || variable {
-        return Err(Reason::NoDebugRanges);
-    }
-    let encoding = python(sys.get(c"getfilesystemencoding").and_then(|function| function.call(&[])))?;
-    match python(encoding.text())? {
-        "utf-8" => Ok(()),
-        other => Err(Reason::FileSystemEncoding(other.to_owned())),
-    }
+    if option || variable { Err(Reason::NoDebugRanges) } else { Ok(()) }
 }

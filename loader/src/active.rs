@@ -34,6 +34,8 @@ pub struct Active {
     pub listings: Listings,
     /// How sources are checked in this process.
     pub invalidation: InvalidationMode,
+    /// Whether the bytes of a path are its UTF-8 form. Otherwise only ASCII paths are known to be encoded as that.
+    utf8_paths: bool,
     /// `.opt-1` or the like: what `cache_from_source` puts before `.pyc`.
     pub optimization: String,
     /// `PYCDSVERBOSE`
@@ -87,6 +89,8 @@ pub struct Parts {
     pub loader: Object,
     /// How sources are checked.
     pub invalidation: InvalidationMode,
+    /// Whether the file system encoding is UTF-8.
+    pub utf8_paths: bool,
     /// `sys.flags.optimize`
     pub optimize: i64,
     /// `PYCDSVERBOSE`
@@ -114,6 +118,7 @@ impl Active {
             loader: parts.loader,
             listings: Listings::default(),
             invalidation: parts.invalidation,
+            utf8_paths: parts.utf8_paths,
             optimization,
             verbosity: parts.verbosity,
             counters: Counters::default(),
@@ -166,7 +171,8 @@ impl Active {
     /// Path of the module's file in this process.
     pub fn file(&self, module: &ModuleRecord) -> Result<String, Aside> {
         let directory = self.directory(module.directory)?;
-        Ok(directory.join(self.image.text(module.file).ok_or(Malformed)?))
+        let file = directory.join(self.image.text(module.file).ok_or(Malformed)?);
+        if self.utf8_paths || file.is_ascii() { Ok(file) } else { Err(Aside::PathEncoding) }
     }
 
     /// Whether the code of module `number` was handed out before.

@@ -41,8 +41,6 @@ pub enum Reason {
     NoIdentity,
     /// Line tables of code objects carry no columns in this process.
     NoDebugRanges,
-    /// File names are not UTF-8.
-    FileSystemEncoding(String),
     /// An interpreter beside the main one.
     Subinterpreter,
     /// The runtime was finalised and initialised again in this process.
@@ -96,9 +94,6 @@ impl Display for Reason {
             Reason::NoIdentity => f.write_str("this interpreter's ELF object cannot be identified"),
             Reason::NoDebugRanges => {
                 f.write_str("built with columns in line tables, this interpreter runs with `-X no_debug_ranges`")
-            }
-            Reason::FileSystemEncoding(encoding) => {
-                write!(f, "built with UTF-8 paths, this interpreter's file system encoding is `{encoding}`")
             }
             Reason::Subinterpreter => f.write_str("code objects are not shared with subinterpreters"),
             Reason::Reinitialized => f.write_str("the Python runtime was initialized a second time in this process"),

@@ -22,6 +22,8 @@ pub enum Aside {
     SecondImport,
     /// The search path does not name its directory.
     NotOnPath,
+    /// Its path is not ASCII and the file system's encoding is not UTF-8.
+    PathEncoding,
     /// An entry before it on the search path may provide the name.
     Shadowed(String),
     /// An entry of the search path is searched in its own way.
@@ -48,6 +50,7 @@ impl Display for Aside {
             Aside::Namespace => f.write_str("namespace package"),
             Aside::SecondImport => f.write_str("imported a second time"),
             Aside::NotOnPath => f.write_str("its directory is not on the search path"),
+            Aside::PathEncoding => f.write_str("the file system encoding is not UTF-8"),
             Aside::Shadowed(entry) => write!(f, "shadowed by {entry}"),
             Aside::Importer(entry) => write!(f, "{entry} is searched by another finder"),
             Aside::Replaced => f.write_str("a method of importlib was replaced"),

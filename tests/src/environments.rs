@@ -105,7 +105,11 @@ impl Environment {
     }
 
     /// Runs the environment's pip, or another one on its behalf where the system's Python comes without `ensurepip`.
-    pub fn pip<A: AsRef<std::ffi::OsStr>>(&self, base: &Interpreter, args: impl IntoIterator<Item = A>) -> Result<Output> {
+    pub fn pip<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        base: &Interpreter,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Output> {
         let own = self.site.join("pip").is_dir();
         let run = if own {
             self.python().args(["-m", "pip"])

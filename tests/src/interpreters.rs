@@ -134,7 +134,8 @@ impl Interpreters {
         // Two builds of one version that are linked alike get numbers.
         for i in 1..found.tested.len() {
             let (before, rest) = found.tested.split_at_mut(i);
-            let same = before.iter().filter(|p| p.version == rest[0].version && p.linking() == rest[0].linking()).count();
+            let same =
+                before.iter().filter(|p| p.version == rest[0].version && p.linking() == rest[0].linking()).count();
             if same > 0 {
                 rest[0].label += &format!("-{}", same + 1);
             }

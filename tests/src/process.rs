@@ -29,7 +29,8 @@ impl Run {
     /// A command without arguments.
     pub fn new(program: impl AsRef<OsStr>) -> Run {
         let mut command = Command::new(&program);
-        let own = |k: &OsString| k.to_str().is_some_and(|k| ["PYTHON", "PYCDS", "CDS_"].iter().any(|p| k.starts_with(p)));
+        let own =
+            |k: &OsString| k.to_str().is_some_and(|k| ["PYTHON", "PYCDS", "CDS_"].iter().any(|p| k.starts_with(p)));
         for (key, _) in std::env::vars_os().filter(|(k, _)| own(k) || k == "RAYON_NUM_THREADS" || k == "RUST_LOG") {
             command.env_remove(key);
         }

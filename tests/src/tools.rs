@@ -34,9 +34,14 @@ pub fn tools() -> Result<&'static Tools> {
     built.as_ref().map_err(|e| anyhow::anyhow!("{e}"))
 }
 
-fn build() -> Result<Tools> {
+/// Cargo's target directory.
+pub fn target_directory() -> Result<PathBuf> {
     let metadata = cargo().args(["metadata", "--format-version", "1", "--no-deps", "--locked"]).ok()?.json()?;
-    let target = PathBuf::from(metadata["target_directory"].as_str().context("cargo names no target directory")?);
+    Ok(PathBuf::from(metadata["target_directory"].as_str().context("cargo names no target directory")?))
+}
+
+fn build() -> Result<Tools> {
+    let target = target_directory()?;
     cargo().args(["build", "--release", "--locked", "-p", "cds-build", "-p", "cds-loader"]).ok()?;
     let release = target.join("release");
     let tools = Tools {

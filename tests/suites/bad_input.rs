@@ -39,7 +39,10 @@ fn environment(python: &Interpreter, modules: usize) -> Result<(Environment, Vec
     let environment = Environment::small(python)?;
     write(environment.site.join("pack/__init__.py"), "def f(): return 'pack'\n")?;
     for i in 0..modules {
-        write(environment.site.join(format!("pack/m{i}.py")), format!("def f(): return ({i}, 'm{i}', 2.5, b'bytes')\n"))?;
+        write(
+            environment.site.join(format!("pack/m{i}.py")),
+            format!("def f(): return ({i}, 'm{i}', 2.5, b'bytes')\n"),
+        )?;
     }
     let site = environment.site.join("pack");
     environment.python().unset("PYTHONDONTWRITEBYTECODE").args(["-m", "compileall", "-q"]).arg(&site).ok()?;
@@ -91,16 +94,25 @@ fn foreign_pyc(python: &Interpreter) -> Result<()> {
     magic[0] ^= 1;
     write(&pyc[0], magic)?;
     // The source of m1 says m1; its cache is that of an older source.
-    write(&pyc[1], { let mut bytes = read(&pyc[2])?; bytes[8..16].fill(0); bytes })?;
+    write(&pyc[1], {
+        let mut bytes = read(&pyc[2])?;
+        bytes[8..16].fill(0);
+        bytes
+    })?;
     // An unchecked hash-based cache is trusted by the interpreter, not by the builder.
-    write(&pyc[3], { let mut bytes = read(&pyc[2])?; bytes[4] = 1; bytes })?;
+    write(&pyc[3], {
+        let mut bytes = read(&pyc[2])?;
+        bytes[4] = 1;
+        bytes
+    })?;
     build_and_use(&environment, 4)?;
     Ok(())
 }
 
 fn skipped(output: &Output, path: &Path) -> Result<()> {
     let start = format!("skipped: {}: ", path.display());
-    let line = output.stderr.lines().find(|l| l.starts_with(&start)).with_context(|| format!("no `{start}…`: {output}"))?;
+    let line =
+        output.stderr.lines().find(|l| l.starts_with(&start)).with_context(|| format!("no `{start}…`: {output}"))?;
     ensure!(line.len() > start.len(), "no reason: {line}");
     Ok(())
 }
@@ -150,7 +162,10 @@ fn sourceless(python: &Interpreter) -> Result<()> {
                 try: import pack.only2\nexcept Exception as e: print(type(e).__name__)";
     let with = environment.script(text)?;
     let without = environment.python().env("PYCDSMODE", "OFF").arg("-c").arg(text).ok()?;
-    ensure!(with.stdout == without.stdout && with.stdout.starts_with("(1, 'm1', 2.5, b'bytes') True"), "{with}\n{without}");
+    ensure!(
+        with.stdout == without.stdout && with.stdout.starts_with("(1, 'm1', 2.5, b'bytes') True"),
+        "{with}\n{without}"
+    );
     Ok(())
 }
 
@@ -225,7 +240,10 @@ fn unsupported(others: &[Interpreter]) -> Result<()> {
         let out = directory.path().join("image.so");
         let output = tools()?.cds_build().arg("--out").arg(&out).arg("--python").arg(&other.executable).status(2)?;
         ensure!(output.stderr.starts_with("error: "), "{output}");
-        ensure!(output.stderr.contains(&cds_layout::cpython::supported()), "the supported versions are not named: {output}");
+        ensure!(
+            output.stderr.contains(&cds_layout::cpython::supported()),
+            "the supported versions are not named: {output}"
+        );
         ensure!(snapshot(directory.path())?.is_empty(), "left something behind: {output}");
     }
     Ok(())

@@ -116,7 +116,8 @@ fn command_lines(python: &Interpreter) -> Result<()> {
         &["-m", "timeit", "-h"],
     ];
     let environment = environment(python)?;
-    let run = |arguments: &[&str]| environment.python().args(arguments).cwd(&environment.scratch).env("PYTHONHASHSEED", "1");
+    let run =
+        |arguments: &[&str]| environment.python().args(arguments).cwd(&environment.scratch).env("PYTHONHASHSEED", "1");
     let finish = |run: Run| -> Result<Output> {
         let mut output = run.output()?;
         output.stderr = normalise(&output.stderr);

@@ -41,7 +41,8 @@ fn same_bytes(python: &Interpreter) -> Result<()> {
     environment.python().unset("PYTHONDONTWRITEBYTECODE").args(["-m", "compileall", "-q"]).arg(site).output()?;
     ensure!(site.join("specimen/__pycache__").is_dir(), "no caches were written");
     build("cached.so")?.ok()?;
-    let cached = tools()?.cds_build().arg("verify").arg(scratch.join("cached.so")).arg("--python").arg(&environment.python);
+    let cached =
+        tools()?.cds_build().arg("verify").arg(scratch.join("cached.so")).arg("--python").arg(&environment.python);
     cached.arg("--loader").arg(&tools()?.loader).ok()?;
     Ok(())
 }

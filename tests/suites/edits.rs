@@ -198,7 +198,8 @@ fn new_file_in_package(python: &Interpreter) -> Result<()> {
     write(tree.site("pack/brand_new.py"), "VALUE = 'brand new'\n")?;
     write(tree.site("pack/inner/fresh/__init__.py"), "VALUE = 'fresh'\n")?;
     write(tree.site("top.py"), "VALUE = 'top'\n")?;
-    let text = "import top, pack.brand_new, pack.inner.fresh as f; print(top.VALUE, pack.brand_new.VALUE, f.VALUE, pack.f())";
+    let text =
+        "import top, pack.brand_new, pack.inner.fresh as f; print(top.VALUE, pack.brand_new.VALUE, f.VALUE, pack.f())";
     tree.evaluates("top brand new fresh old", text)
 }
 
@@ -223,7 +224,10 @@ fn extension_over_module(python: &Interpreter) -> Result<()> {
 fn init_removed(python: &Interpreter) -> Result<()> {
     let tree = Tree::new(python)?;
     fs::remove_file(tree.site("pack/__init__.py"))?;
-    tree.evaluates("False old leaf None", "import pack.leaf as l, pack; print(hasattr(pack, 'f'), l.f(), getattr(pack, '__file__', None))")
+    tree.evaluates(
+        "False old leaf None",
+        "import pack.leaf as l, pack; print(hasattr(pack, 'f'), l.f(), getattr(pack, '__file__', None))",
+    )
 }
 
 fn init_added(python: &Interpreter) -> Result<()> {
@@ -238,10 +242,7 @@ fn file_deleted(python: &Interpreter) -> Result<()> {
         fs::remove_file(tree.site(name))?;
     }
     let text = "for name in 'single', 'pack.leaf', 'spread.portion':\n  try: __import__(name)\n  except ModuleNotFoundError as e: print(e)";
-    tree.evaluates(
-        "No module named 'single'\nNo module named 'pack.leaf'\nNo module named 'spread.portion'",
-        text,
-    )?;
+    tree.evaluates("No module named 'single'\nNo module named 'pack.leaf'\nNo module named 'spread.portion'", text)?;
     tree.evaluates("None None", "from importlib.util import find_spec as f; print(f('single'), f('pack.leaf'))")
 }
 
@@ -260,7 +261,10 @@ fn package_replaced_by_link(python: &Interpreter) -> Result<()> {
     write(other.join("leaf.py"), "def f(): return 'linked'\n")?;
     fs::remove_dir_all(tree.site("pack"))?;
     std::os::unix::fs::symlink(&other, tree.site("pack"))?;
-    tree.evaluates("linked True", "import pack.leaf; print(pack.leaf.f(), pack.__file__.endswith('site-packages/pack/__init__.py'))")
+    tree.evaluates(
+        "linked True",
+        "import pack.leaf; print(pack.leaf.f(), pack.__file__.endswith('site-packages/pack/__init__.py'))",
+    )
 }
 
 /// A program may change where a package looks for its submodules.

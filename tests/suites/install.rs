@@ -51,9 +51,11 @@ fn there_and_back(python: &Interpreter) -> Result<()> {
     ensure!(report["outcome"] == "not-installed", "{report}");
     let report = install(&environment)?.ok()?.json()?;
     ensure!(report["outcome"] == "installed", "{report}");
-    let added: Vec<PathBuf> = listing(&environment)?.into_iter().filter(|p| p.to_string_lossy().contains("cds")).collect();
+    let added: Vec<PathBuf> =
+        listing(&environment)?.into_iter().filter(|p| p.to_string_lossy().contains("cds")).collect();
     ensure!(added.iter().map(|p| p.to_string_lossy()).eq(FILES), "{added:?}");
-    let state = environment.script("import sys; print('cds_loader' in sys.modules, sys.modules['cds_loader'].status()['state'])")?;
+    let state = environment
+        .script("import sys; print('cds_loader' in sys.modules, sys.modules['cds_loader'].status()['state'])")?;
     ensure!(state.clone().silent()?.stdout == "True absent\n", "the start file does not start the loader: {state}");
     let report = install(&environment)?.ok()?.json()?;
     ensure!(report["outcome"] == "up-to-date", "{report}");
@@ -147,7 +149,8 @@ fn bad_loaders(python: &Interpreter) -> Result<()> {
 /// A site directory that cannot be written to: here one that is no directory that the interpreter reads.
 fn externally_managed(python: &Interpreter) -> Result<()> {
     let environment = Environment::bare(python)?;
-    let marked = fs::read_dir(python.prefix.join("lib"))?.flatten().any(|e| e.path().join("EXTERNALLY-MANAGED").exists());
+    let marked =
+        fs::read_dir(python.prefix.join("lib"))?.flatten().any(|e| e.path().join("EXTERNALLY-MANAGED").exists());
     if marked {
         let output = tools()?.cds_build().args(["install", "--python"]).arg(&python.executable).status(2)?;
         ensure!(output.stderr.contains("externally managed") && output.stderr.contains("hint: "), "{output}");

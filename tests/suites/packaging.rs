@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::{Environment, with_pip};
 use cds_tests::files::snapshot;
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::suite::{on_each, on_newest};
-use cds_tests::tools::tools;
+use cds_tests::tools::{self, tools};
 use cds_tests::workspace;
 use libtest_mimic::Trial;
 
@@ -20,6 +20,9 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     trials.extend(on_newest(interpreters, "packaging", ("pip_install_from_the_tree", pip_install_from_the_tree)));
     trials
 }
+
+/// Held while setuptools works in the source tree: its `egg-info` there is one per tree.
+static TREE: Mutex<()> = Mutex::new(());
 
 /// An environment with pip, made anew.
 fn environment(python: &Interpreter, name: &str) -> Result<Environment> {
@@ -36,6 +39,7 @@ fn wheel(python: &Interpreter) -> Result<PathBuf> {
         let out = &environment.scratch;
         let arguments = ["wheel", "--no-deps", "--wheel-dir"].map(std::ffi::OsStr::new);
         let source = workspace();
+        let _tree = TREE.lock();
         environment.pip(python, arguments.into_iter().chain([out.as_os_str(), source.as_os_str()]))?;
         let wheels: Vec<PathBuf> = fs::read_dir(out)?.flatten().map(|e| e.path()).collect();
         ensure!(wheels.len() == 1, "pip made {wheels:?}");
@@ -91,7 +95,9 @@ fn use_it(environment: &Environment) -> Result<()> {
 fn pip_install_from_the_tree(python: &Interpreter) -> Result<()> {
     wheel(python)?;
     let environment = environment(python, "tree")?;
+    let tree = TREE.lock();
     environment.pip(python, ["install".as_ref(), workspace().as_os_str()])?;
+    drop(tree);
     use_it(&environment)
 }
 
@@ -101,21 +107,46 @@ fn source_distribution(python: &Interpreter) -> Result<()> {
     environment.pip(python, ["install", "setuptools-rust>=1.11", "setuptools>=77"])?;
     // The hook of PEP 517, as `pip` and `build` call it.
     let text = "import sys, setuptools.build_meta as b; print(b.build_sdist(sys.argv[1]))";
+    let tree = TREE.lock();
     let built = environment.python().arg("-c").arg(text).arg(&environment.scratch).cwd(workspace()).ok()?;
+    drop(tree);
     let name = built.stdout.lines().last().context("no name")?.to_owned();
-    let text = "import sys, tarfile; print('\\n'.join(tarfile.open(sys.argv[1]).getnames()))";
-    let names = environment.python().arg("-c").arg(text).arg(environment.scratch.join(&name)).ok()?.stdout;
+    let text = "import sys, tarfile\nwith tarfile.open(sys.argv[1]) as file:\n  file.extractall(sys.argv[2])\n  \
+                print('\\n'.join(file.getnames()))";
+    let unpack =
+        environment.python().arg("-c").arg(text).arg(environment.scratch.join(&name)).arg(&environment.scratch);
+    let names = unpack.unset("PYTHONWARNINGS").ok()?.stdout;
     let names: BTreeSet<&str> = names.lines().filter_map(|n| n.split_once('/')).map(|(_, n)| n).collect();
     let needed = [
-        "Cargo.toml", "Cargo.lock", "pyproject.toml", "setup.py", "README.md", "LICENSE-MIT", "LICENSE-APACHE",
-        "layout/Cargo.toml", "builder/Cargo.toml", "loader/Cargo.toml", "tests/Cargo.toml", "layout/src/lib.rs",
-        "builder/src/target/probe.py", "builder/src/install/cds_loader.pth", "builder/src/install/cds_loader.start",
-        "fixtures/probe/layout.c", "tests/requirements.txt",
+        "Cargo.toml",
+        "Cargo.lock",
+        "pyproject.toml",
+        "setup.py",
+        "README.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "layout/Cargo.toml",
+        "builder/Cargo.toml",
+        "loader/Cargo.toml",
+        "tests/Cargo.toml",
+        "layout/src/lib.rs",
+        "builder/src/target/probe.py",
+        "builder/src/install/cds_loader.pth",
+        "builder/src/install/cds_loader.start",
+        "fixtures/probe/layout.c",
+        "tests/requirements.txt",
     ];
     for file in needed {
         ensure!(names.contains(file), "`{file}` is not in `{name}`");
     }
-    let unwanted: Vec<_> = names.iter().filter(|n| n.starts_with("target") || n.ends_with(".so") || n.ends_with(".pyc")).collect();
+    let unwanted: Vec<_> =
+        names.iter().filter(|n| n.starts_with("target") || n.ends_with(".so") || n.ends_with(".pyc")).collect();
     ensure!(unwanted.is_empty(), "in `{name}`: {unwanted:?}");
+    // The workspace is whole: cargo finds every member and every target in it.
+    let root = environment.scratch.join(name.trim_end_matches(".tar.gz"));
+    let metadata =
+        tools::cargo().args(["metadata", "--locked", "--format-version", "1", "--no-deps"]).cwd(&root).ok()?;
+    let packages = metadata.json()?["packages"].as_array().map(Vec::len);
+    ensure!(packages == Some(4), "the workspace in `{name}` has {packages:?} crates");
     Ok(())
 }

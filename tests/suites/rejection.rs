@@ -180,7 +180,10 @@ fn modes(python: &Interpreter) -> Result<()> {
     };
     for mode in ["SHARE", "REQUIRE"] {
         let status = run(mode, &good).ok()?.silent()?.json()?;
-        ensure!(status[1]["state"] == "active" && status[1]["image"] == good.to_string_lossy().as_ref(), "{mode}: {status}");
+        ensure!(
+            status[1]["state"] == "active" && status[1]["image"] == good.to_string_lossy().as_ref(),
+            "{mode}: {status}"
+        );
     }
     for image in [&bad, &environment.scratch.join("nowhere.so")] {
         let output = run("SHARE", image).ok()?;
@@ -195,7 +198,8 @@ fn modes(python: &Interpreter) -> Result<()> {
         ensure!(status[1]["state"] == "off" && status[1]["served"].as_u64().unwrap_or(0) == 0, "OFF: {status}");
     }
     // `-E` and `-I` mean: no environment variables. Then the image's usual place counts, where there is none.
-    let isolated = environment.python().env("PYCDSMODE", "REQUIRE").env("PYCDSARCHIVE", &bad).args(["-I", "-c", program]);
+    let isolated =
+        environment.python().env("PYCDSMODE", "REQUIRE").env("PYCDSARCHIVE", &bad).args(["-I", "-c", program]);
     let status = isolated.ok()?.silent()?.json()?;
     ensure!(status[1]["state"] == "absent", "-I ignores the variables: {status}");
     Ok(())

@@ -36,9 +36,7 @@ fn trace_dump_share(python: &Interpreter) -> Result<()> {
     let mut path = vec![tools.builder.parent().context("no parent")?.to_owned()];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let path = std::env::join_paths(path)?;
-    let run = |mode: &str| -> Run {
-        environment.python().cwd(&directory).env("PATH", &path).env("PYCDSMODE", mode)
-    };
+    let run = |mode: &str| -> Run { environment.python().cwd(&directory).env("PATH", &path).env("PYCDSMODE", mode) };
     let plain = run("OFF").arg("run.py").ok()?.silent()?;
 
     let traced = run("TRACE").env("PYCDSLIST", "heap.lst").arg("run.py").ok()?.silent()?;

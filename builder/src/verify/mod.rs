@@ -118,10 +118,10 @@ fn ask(path: &Path, target: &Target, loader: &Path, optimize: u8, request: &[u8]
     let run = |source| RoundTripError::Run { python: python.clone(), source };
     let mut child = Command::new(&target.executable)
         .args(optimize_flag(optimize))
-        .args(["-E", "-P", "-B", "-c", SCRIPT])
+        .args(["-s", "-P", "-B", "-W", "ignore", "-c", SCRIPT])
         .arg(loader)
         .arg(path)
-        .env("PYCDSMODE", "OFF")
+        .envs(std::iter::once(("PYCDSMODE", "OFF")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
