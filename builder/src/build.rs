@@ -134,7 +134,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("writing the image", None);
     let contents = Contents {
         machine,
-        header: header(target, options, base, tables.module_count()),
+        header: header(target, options, base, &tables),
         tables: encoded,
         objects: objects.bytes,
         symbols: symbols(&discovery, &codes, &placement),
@@ -206,7 +206,7 @@ fn notes(target: &Target, codes: &[ModuleCode], constants: &Constants, placement
     }
 }
 
-fn header(target: &Target, options: &BuildOptions, preferred_base: u64, module_count: u32) -> Header {
+fn header(target: &Target, options: &BuildOptions, preferred_base: u64, tables: &tables::Tables) -> Header {
     Header {
         format_version: FORMAT_VERSION,
         machine: target.machine,
@@ -221,7 +221,9 @@ fn header(target: &Target, options: &BuildOptions, preferred_base: u64, module_c
         file_size: 0,
         sections: 0,
         section_count: 0,
-        module_count,
+        module_count: tables.module_count(),
+        dynamic_checksum: 0,
+        tables_checksum: tables.checksum(),
         digest: [0; 32],
     }
 }

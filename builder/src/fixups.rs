@@ -4,7 +4,7 @@ use crate::objects::Placement;
 use crate::objects::slots::{Target, for_each_slot};
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Extern, FilenameSlots, Group, UnitTables, Writer, write_slots};
+use cds_layout::format::{Extern, FilenameSlots, Group, UnitRecord, UnitTables, Writer, write_slots};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers that tables use for externs and strings, and the units' tables.
@@ -21,15 +21,16 @@ pub struct Fixups {
 }
 
 impl Fixups {
-    /// The units' tables as bytes, and where each of them starts, for objects that start at `objects`.
-    pub fn encode_units(&self, objects: u32) -> (Vec<u8>, Vec<u32>) {
-        let mut bytes = Writer::new();
-        let mut starts = Vec::with_capacity(self.units.len());
+    /// The units' tables as bytes, and where each of them lies, for objects that start at `objects`.
+    pub fn encode_units(&self, objects: u32) -> (Vec<u8>, Vec<UnitRecord>) {
+        let mut w = Writer::new();
+        let mut records = Vec::with_capacity(self.units.len());
         for unit in &self.units {
-            starts.push(bytes.bytes.len() as u32);
-            shifted(unit, objects).encode(&mut bytes);
+            let start = w.bytes.len();
+            shifted(unit, objects).encode(&mut w);
+            records.push(UnitRecord::new(start as u32, &w.bytes[start..]));
         }
-        (bytes.bytes, starts)
+        (w.bytes, records)
     }
 
     /// The eager slots as bytes.

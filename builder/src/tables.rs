@@ -8,7 +8,7 @@ use crate::share::Constants;
 use crate::target::{Role, Target};
 use cds_layout::format::{
     DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, SectionKind, Stamp,
-    TextRef, Writer, build_index,
+    TextRef, Writer, build_index, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -71,7 +71,8 @@ pub fn assemble(
         numbers.insert((*root, relative.clone()), directories.len() as u32);
         // Roots change whenever something is installed, this image for one: they are listed at run time.
         let mtime_ns = if relative.is_empty() { 0 } else { mtime_ns };
-        directories.push(DirectoryRecord { root: *root as u32, relative: text.add(relative), mtime_ns });
+        let record = DirectoryRecord { root: *root as u32, relative: text.add(relative), mtime_ns, checksum: 0 };
+        directories.push(DirectoryRecord { checksum: record.sum(relative), ..record });
     }
 
     let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
@@ -108,6 +109,7 @@ pub fn assemble(
             unit: unit.unwrap_or(NONE),
             start,
             size,
+            checksum: 0,
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
         });
     }
@@ -120,6 +122,13 @@ impl Tables {
     /// Number of module records.
     pub fn module_count(&self) -> u32 {
         self.modules.len() as u32
+    }
+
+    /// What the header says about the tables that are used as soon as an image is mapped.
+    pub fn checksum(&self) -> u32 {
+        let mut w = Writer::new();
+        self.externs.iter().for_each(|e| e.encode(&mut w));
+        tables_checksum(&self.roots, &w.bytes, |text| text.get(&self.text.bytes).unwrap_or_default())
     }
 
     /// The tables' bytes in file order, for objects that start at `objects`.
@@ -135,15 +144,16 @@ impl Tables {
                 module.code += objects;
                 module.start += objects;
             }
+            module.checksum = module.sum(module.file.get(&self.text.bytes).unwrap_or_default());
             module.encode(&mut modules);
         }
         let mut externs = Writer::new();
         self.externs.iter().for_each(|e| e.encode(&mut externs));
         let mut strings = Writer::new();
         fixups.strings.iter().for_each(|&id| strings.u32(placement.offset(id) + objects));
-        let (tables, starts) = fixups.encode_units(objects);
+        let (tables, records) = fixups.encode_units(objects);
         let mut units = Writer::new();
-        starts.iter().for_each(|&start| units.u32(start));
+        records.iter().for_each(|r| r.encode(&mut units));
         vec![
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
             (SectionKind::Modules, modules.bytes),

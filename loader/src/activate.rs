@@ -38,6 +38,21 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 /// The mark in the interpreter's own dict, which goes with it.
 const MARK: &std::ffi::CStr = c"cds_loader";
 
+/// The mark of an image in use, by this copy of the loader or another one (an environment's own and a build tree's).
+const IMAGE_MARK: &std::ffi::CStr = c"cds_loader.image";
+
+/// Takes the interpreter for one image: two loaders must not both prepare objects and serve imports.
+fn claim() -> Result<(), Reason> {
+    let claimed = || -> py::Result<bool> {
+        let dict = py::interpreter_dict().ok_or(py::Raised)?;
+        let mark = py::interned(IMAGE_MARK)?;
+        let taken = dict.item(&mark)?.is_some();
+        dict.set_item(&mark, &py::boolean(true))?;
+        Ok(!taken)
+    };
+    if python(claimed())? { Ok(()) } else { Err(Reason::OtherLoader) }
+}
+
 /// Looks who asks, without leaving a mark.
 pub fn look() -> Entry {
     if !py::in_main_interpreter() {
@@ -204,6 +219,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
     let importlib = python(Importlib::new())?;
     // Before anything is mapped: no place in the search, no image.
     python(importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
+    claim()?;
     let mapping = map(path, &judged)?;
     let header = judged.header;
     let invalidation = match header.invalidation {

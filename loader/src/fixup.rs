@@ -125,7 +125,9 @@ impl Fixups {
         }
         for group in unit.strings() {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
-            let (canonical, predicted) = self.strings.canonical(image, number)?;
+            let Some(witness) = slots.clone().next() else { continue };
+            let witness = witness.ok_or(Failure::Malformed)?;
+            let (canonical, predicted) = self.strings.canonical(image, number, witness)?;
             if canonical != predicted {
                 replace_all(image, slots, predicted, canonical)?;
             }

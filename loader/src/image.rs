@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cds_layout::format::{
     DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, Reader, RootRecord, SLOT, Section, SectionKind,
-    TextRef, UnitReader, read_slots,
+    TextRef, UnitReader, UnitRecord, read_slots, tables_checksum,
 };
 
 use crate::map::Mapping;
@@ -107,6 +107,12 @@ impl Image {
         }
         let objects = (objects.position, end);
         let image = Image { header, base, tables, objects, patched: AtomicU64::new(0) };
+        let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
+        let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
+        let text = |text| image.text(text).unwrap_or_default();
+        if tables_checksum(&roots, image.tables.externs, text) != image.header.tables_checksum {
+            return Err(Reason::Malformed("checksum of roots and externs"));
+        }
         image.relocate_eagerly().map_err(|Malformed| Reason::Malformed(SectionKind::EagerBase.elf_name()))?;
         Ok(image)
     }
@@ -148,12 +154,14 @@ impl Image {
         if number >= self.header.module_count {
             return None;
         }
-        record(self.tables.modules, number, ModuleRecord::SIZE, ModuleRecord::decode)
+        let module = record(self.tables.modules, number, ModuleRecord::SIZE, ModuleRecord::decode)?;
+        (module.checksum == module.sum(self.text(module.file)?)).then_some(module)
     }
 
     /// A directory record.
     pub fn directory(&self, number: u32) -> Option<DirectoryRecord> {
-        record(self.tables.directories, number, DirectoryRecord::SIZE, DirectoryRecord::decode)
+        let directory = record(self.tables.directories, number, DirectoryRecord::SIZE, DirectoryRecord::decode)?;
+        (directory.checksum == directory.sum(self.text(directory.relative)?)).then_some(directory)
     }
 
     /// A root record.
@@ -173,8 +181,14 @@ impl Image {
 
     /// Fixup tables of a unit.
     pub fn unit(&self, number: u32) -> Option<UnitReader<'static>> {
-        let start = record(self.tables.units, number, 4, |r| r.u32())?;
-        UnitReader::new(self.tables.fixups.get(start as usize..)?)
+        let unit = |number| record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode);
+        let this = unit(number)?;
+        let end = unit(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.start as usize);
+        let table = self.tables.fixups.get(this.start as usize..end)?;
+        if UnitRecord::checksum(table) != this.checksum {
+            return None;
+        }
+        UnitReader::new(table)
     }
 
     /// Number of records.
@@ -184,7 +198,7 @@ impl Image {
             directories: self.tables.directories.len() / DirectoryRecord::SIZE,
             externs: self.tables.externs.len() / ExternRecord::SIZE,
             strings: self.tables.strings.len() / 4,
-            units: self.tables.units.len() / 4,
+            units: self.tables.units.len() / UnitRecord::SIZE,
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Names {
     pub dunder_name: Object,
     /// `__dict__`
     pub dunder_dict: Object,
+    /// `__class__`
+    pub dunder_class: Object,
     path_importer_cache: Object,
     path_hooks: Object,
     meta_path: Object,
@@ -97,6 +99,7 @@ impl Names {
             cache_tag: name(c"cache_tag")?,
             dunder_name: name(c"__name__")?,
             dunder_dict: name(c"__dict__")?,
+            dunder_class: name(c"__class__")?,
             path_importer_cache: name(c"path_importer_cache")?,
             path_hooks: name(c"path_hooks")?,
             meta_path: name(c"meta_path")?,

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use cds_layout::format::{FIRST_PAGE, HEADER_SIZE, Header, HeaderError, InvalidationMode, find_header};
+use cds_layout::format::{
+    FIRST_PAGE, HEADER_SIZE, Header, HeaderError, InvalidationMode, checksum32, dynamic_segment, find_header,
+};
 
 use crate::identity::Identity;
 use crate::reason::Reason;
@@ -43,7 +45,11 @@ pub struct Judged {
 ///
 /// The order of the checks is from "is it an image" to "is it ours", so that the reason is the most telling one.
 pub fn judge(path: &Path, running: &Running) -> Result<Judged, Reason> {
-    let (mut page, size) = read_first_page(path)?;
+    let (file, size) = open(path)?;
+    let mut page = read_at(&file, 0, FIRST_PAGE)?;
+    if page.is_empty() {
+        return Err(Reason::Header(HeaderError::NotElf));
+    }
     let (header, at) = find_header(&page).map_err(Reason::Header)?;
     if header.machine != MACHINE {
         return Err(Reason::Machine(header.machine, MACHINE));
@@ -71,37 +77,46 @@ pub fn judge(path: &Path, running: &Running) -> Result<Judged, Reason> {
     if header.file_size != size {
         return Err(Reason::FileSize(header.file_size, size));
     }
+    // The dynamic linker believes its segment without looking twice.
+    let (start, len) = dynamic_segment(&page).ok_or(Reason::Malformed("program headers"))?;
+    let len = usize::try_from(len).ok().filter(|len| *len <= FIRST_PAGE).ok_or(Reason::Malformed("program headers"))?;
+    if checksum32(&[&read_at(&file, start, len)?]) != header.dynamic_checksum {
+        return Err(Reason::Malformed("dynamic segment"));
+    }
     page.truncate(at + HEADER_SIZE);
     Ok(Judged { header, prefix: page })
 }
 
-fn read_first_page(path: &Path) -> Result<(Vec<u8>, u64), Reason> {
-    let unreadable = |error: io::Error| match error.kind() {
+fn unreadable(error: io::Error) -> Reason {
+    match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Reason::NoFile,
         _ => Reason::Unreadable(error.to_string()),
-    };
+    }
+}
+
+/// Opens a regular file; its size.
+fn open(path: &Path) -> Result<(File, u64), Reason> {
     // A pipe would block in open(): look first.
     if !path.metadata().map_err(unreadable)?.is_file() {
         return Err(Reason::NotAFile);
     }
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Reason::NotAFile);
-    }
-    let mut page = vec![0; FIRST_PAGE];
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(Reason::NotAFile) }
+}
+
+/// At most `len` bytes from `start` on; fewer if the file ends.
+fn read_at(file: &File, start: u64, len: usize) -> Result<Vec<u8>, Reason> {
+    let mut bytes = vec![0; len];
     let mut filled = 0;
-    while filled < page.len() {
-        match file.read_at(&mut page[filled..], filled as u64) {
+    while filled < len {
+        match file.read_at(&mut bytes[filled..], start.saturating_add(filled as u64)) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(unreadable(error)),
         }
     }
-    page.truncate(filled);
-    if filled == 0 {
-        return Err(Reason::Header(HeaderError::NotElf));
-    }
-    Ok((page, metadata.len()))
+    bytes.truncate(filled);
+    Ok(bytes)
 }

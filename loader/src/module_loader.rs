@@ -98,6 +98,7 @@ fn usable() -> py::Result<&'static Active> {
 fn code(self_: &Object, fullname: &Object) -> py::Result<Object> {
     let active = usable()?;
     let found = catch_unwind(AssertUnwindSafe(|| image_code(active, self_, fullname)));
+    become_ordinary(active, self_);
     match found.unwrap_or(Err(Aside::Malformed)) {
         Ok(code) => return Ok(code),
         Err(aside) => {
@@ -111,6 +112,18 @@ fn code(self_: &Object, fullname: &Object) -> py::Result<Object> {
         }
     }
     active.importlib.source_get_code.call(&[self_, fullname])
+}
+
+/// Turns the loader into the `SourceFileLoader` that the module would have had without an image.
+///
+/// Its work is done: a second call is for the ordinary loader in any case. And some programs look at the exact class
+/// (`distlib.resources`, which pip brings, and `test.test_importlib`).
+fn become_ordinary(active: &Active, self_: &Object) {
+    if self_.is_exactly(&active.loader)
+        && self_.set_attr(&active.importlib.names.dunder_class, &active.importlib.source_loader).is_err()
+    {
+        py::clear();
+    }
 }
 
 fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Object, Aside> {

@@ -43,6 +43,8 @@ pub enum Reason {
     NoDebugRanges,
     /// An interpreter beside the main one.
     Subinterpreter,
+    /// Another copy of the loader uses an image in this interpreter.
+    OtherLoader,
     /// The runtime was finalised and initialised again in this process.
     Reinitialized,
     /// The dynamic linker refused the file.
@@ -96,6 +98,7 @@ impl Display for Reason {
                 f.write_str("built with columns in line tables, this interpreter runs with `-X no_debug_ranges`")
             }
             Reason::Subinterpreter => f.write_str("code objects are not shared with subinterpreters"),
+            Reason::OtherLoader => f.write_str("another copy of the loader has an image in use"),
             Reason::Reinitialized => f.write_str("the Python runtime was initialized a second time in this process"),
             Reason::Link(error) => write!(f, "cannot be mapped: {error}"),
             Reason::Replaced => f.write_str("the file was replaced while it was being mapped"),

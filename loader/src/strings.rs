@@ -35,10 +35,14 @@ impl Strings {
     }
 
     /// Address of the canonical copy of string `number`, and what slots that point to the string hold in the file.
-    pub fn canonical(&self, image: &Image, number: u32) -> Result<(u64, u64), Failure> {
+    ///
+    /// `witness` is the position of one such slot.
+    pub fn canonical(&self, image: &Image, number: u32, witness: u32) -> Result<(u64, u64), Failure> {
         let position = image.string(number).ok_or(Failure::Malformed)?;
         let canonical = match self.canonical.get(number) {
             Some(known) => known,
+            // Slot and table must agree where the string lies before anything is taken for one.
+            None if image.read(witness)? != image.predicted(position) => return Err(Failure::Malformed),
             None => {
                 let canonical = self.intern_own(image, position)?;
                 self.canonical.set(number, canonical);

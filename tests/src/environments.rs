@@ -117,7 +117,13 @@ impl Environment {
             Run::new(&base.executable).args(["-m", "pip", "--python"]).arg(&self.python)
         };
         let quiet = run.args(["--quiet", "--no-input", "--disable-pip-version-check"]).args(args);
-        quiet.ok().with_context(|| if own { "pip failed" } else { "neither `ensurepip` nor a usable pip" })
+        quiet.ok().with_context(|| {
+            if own {
+                "pip failed"
+            } else {
+                "the interpreter has neither `ensurepip` (on Debian the package python3-venv) nor a usable pip"
+            }
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One process of the target interpreter that compiles sources, and how to talk to it.
 
 use super::CodeError;
-use crate::target::Target;
+use crate::target::{Target, isolate};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -99,17 +99,11 @@ fn command(target: &Target, optimize: u8) -> Command {
     command.args(["-s", "-S", "-P", "-B", "-W", "ignore", "-c", SCRIPT]).arg(optimize.to_string());
     // What `-E` would ignore, but `-E` would ignore the next variable too. `PYTHONNODEBUGRANGES` is the one that
     // changes code objects; `PYTHONHOME` and `PYTHONPATH` could change which interpreter this is.
-    for (name, _) in std::env::vars_os() {
-        let name_bytes = name.as_encoded_bytes();
-        if name_bytes.starts_with(b"PYTHON") || name_bytes.starts_with(b"PYCDS") {
-            command.env_remove(name);
-        }
-    }
+    isolate(&mut command);
     // Sets of strings have an order that changes with the seed. CPython sorts where it counts, but not every 3.13
     // pre-release sorted `__static_attributes__`.
     command.env("PYTHONHASHSEED", "0");
     command.env("PYTHONDONTWRITEBYTECODE", "1");
-    command.env("PYCDSMODE", "OFF");
     command
 }
 

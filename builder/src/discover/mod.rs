@@ -98,7 +98,7 @@ pub struct Discovery {
     /// The modules by name; each name once, as the import system would find it.
     pub modules: Vec<Found>,
     /// Modification time in nanoseconds of each directory that modules lie in and of each package's own, by root and
-    /// path below it. Taken before the directory was listed.
+    /// path below it. Taken before the directory was listed; 0 where it would not show every change that matters.
     pub directories: BTreeMap<(usize, String), i64>,
     /// What was left out without having been excluded, by path and module.
     pub skipped: Vec<Skip>,
@@ -147,6 +147,15 @@ pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery,
     }
     let mut directories = walk.directories;
     directories.retain(|place, _| used.contains(place));
+    for module in modules.iter().filter(|m| !m.is_package) {
+        // `a/__init__.py` would beat `a.py`, and making it changes the time of `a`, not that of the directory around it.
+        let rival = join(&roots[module.root].path, &below(&module.directory, module.tail()));
+        if rival.is_dir()
+            && let Some(mtime_ns) = directories.get_mut(&(module.root, module.directory.clone()))
+        {
+            *mtime_ns = 0;
+        }
+    }
     Ok(Discovery { roots, modules, directories, skipped })
 }
 

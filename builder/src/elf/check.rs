@@ -1,7 +1,7 @@
 //! Reads an emitted image back with `goblin` and compares it with what was planned.
 
 use super::emit::{Contents, Frame};
-use cds_layout::format::{Header, IMAGE_SYMBOL, SectionKind, find_header};
+use cds_layout::format::{Header, IMAGE_SYMBOL, SectionKind, checksum32, find_header};
 use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_LOAD};
 use goblin::elf::{Elf, header::ET_DYN};
 use sha2::{Digest, Sha256};
@@ -97,8 +97,11 @@ fn header(image: &[u8], contents: &Contents, frame: &Frame) -> Result<(), CheckE
     ensure!(header.file_size == image.len() as u64, "the header names a size of {} bytes", header.file_size);
     ensure!(header.span == u64::from(frame.span), "the header names a span of {:#x}", header.span);
     ensure!(header.digest == digest(image, position), "the digest");
+    let dynamic = &image[frame.dynamic as usize..frame.dynamic_end as usize];
+    ensure!(header.dynamic_checksum == checksum32(&[dynamic]), "the checksum of the dynamic segment");
     let planned = Header {
         digest: header.digest,
+        dynamic_checksum: header.dynamic_checksum,
         file_size: header.file_size,
         span: header.span,
         sections: frame.directory,

@@ -1,12 +1,13 @@
 //! Writes the ELF file. What is reserved in [`frame`] is what [`emit`] writes, in the same order.
 //!
-//! One read-only segment (headers, identity note and build-id first, then the dynamic symbol table and the
+//! One read-only segment (headers, dynamic symbol table, section directory and notes in the first page, then the
 //! tables), one writable segment (`.dynamic` and the objects), nothing executable, no relocations.
 //! File offsets equal positions.
 
 use super::machine::Machine;
 use cds_layout::format::{
     HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, SEGMENT_ALIGN, Section, SectionKind, Writer as Bytes,
+    checksum32,
 };
 use object::elf;
 use object::write::StringId;
@@ -54,6 +55,8 @@ pub struct Frame {
     pub read_only_end: u32,
     /// Position of `.dynamic`, the start of the writable segment.
     pub dynamic: u32,
+    /// End of `.dynamic`.
+    pub dynamic_end: u32,
     /// Position of the objects.
     pub objects: u32,
     /// End of the writable segment.
@@ -89,7 +92,7 @@ pub fn frame(table_sizes: &[usize], objects: usize) -> Result<Frame, EmitError> 
 }
 
 struct Indexes {
-    notes: [SectionIndex; 2],
+    identity_note: SectionIndex,
     objects: SectionIndex,
     gnu_hash: u64,
     dynsym: u64,
@@ -106,11 +109,12 @@ fn reserve(
     objects: usize,
 ) -> Result<(Frame, Indexes), EmitError> {
     w.reserve_null_section_index();
-    let notes = [w.reserve_section_index(), w.reserve_section_index()];
     w.reserve_gnu_hash_section_index();
     w.reserve_dynsym_section_index();
     w.reserve_dynstr_section_index();
     w.reserve_section_index(); // the section directory
+    w.reserve_section_index(); // the build-id
+    let identity_note = w.reserve_section_index();
     for _ in table_sizes {
         w.reserve_section_index();
     }
@@ -119,13 +123,14 @@ fn reserve(
 
     w.reserve_file_header();
     w.reserve_program_headers(PROGRAM_HEADERS);
-    let identity = w.reserve(IDENTITY_NOTE, 8);
-    let build_id = w.reserve(BUILD_ID_NOTE, 4);
     w.reserve_dynamic_symbol_index();
     let gnu_hash = w.reserve_gnu_hash(BLOOM, BUCKETS, 1);
     let dynsym = w.reserve_dynsym();
     let dynstr = w.reserve_dynstr()?;
     let directory = w.reserve(((table_sizes.len() + 1) * Section::SIZE) as u64, 8);
+    // The header's checksum covers everything before it: what the dynamic linker and the loader believe unseen.
+    let build_id = w.reserve(BUILD_ID_NOTE, 4);
+    let identity = w.reserve(IDENTITY_NOTE, 4);
     let mut tables = Vec::with_capacity(table_sizes.len());
     for &size in table_sizes {
         tables.push(narrow(w.reserve(size as u64, 8))?);
@@ -133,11 +138,13 @@ fn reserve(
     let read_only_end = narrow(w.reserved_len())?;
     w.reserve_until(w.reserved_len().next_multiple_of(SEGMENT_ALIGN));
     let dynamic = narrow(w.reserve_dynamic(DYNAMIC_ENTRIES))?;
+    let dynamic_end = narrow(w.reserved_len())?;
     let objects = narrow(w.reserve(objects as u64, OBJECT_ALIGN))?;
     let span = narrow(w.reserved_len())?;
     let header = narrow(identity + NOTE_HEAD)?;
-    let frame = Frame { header, directory: narrow(directory)?, tables, read_only_end, dynamic, objects, span };
-    Ok((frame, Indexes { notes, objects: objects_index, gnu_hash, dynsym, dynstr, identity, build_id }))
+    let frame =
+        Frame { header, directory: narrow(directory)?, tables, read_only_end, dynamic, dynamic_end, objects, span };
+    Ok((frame, Indexes { identity_note, objects: objects_index, gnu_hash, dynsym, dynstr, identity, build_id }))
 }
 
 fn narrow(v: u64) -> Result<u32, EmitError> {
@@ -169,6 +176,8 @@ pub fn emit(contents: &Contents) -> Result<Vec<u8>, EmitError> {
     header.sections = frame.directory;
     header.section_count = contents.tables.len() as u32 + 1;
     header.digest = [0; 32];
+    let dynamic = dynamic(&header, &at, w.dynstr_len());
+    header.dynamic_checksum = checksum32(&[&dynamic]);
 
     let base = header.preferred_base;
     w.write_file_header(&FileHeader {
@@ -180,14 +189,10 @@ pub fn emit(contents: &Contents) -> Result<Vec<u8>, EmitError> {
         e_flags: elf::FileFlags(0),
     })?;
     write_program_headers(&mut w, contents, &frame, &at);
-    w.pad_until(at.identity);
-    w.write(&note(NOTE_NAME, NOTE_TYPE, &header.encode()));
-    w.pad_until(at.build_id);
-    w.write(&note(b"GNU", 3, &contents.build_id));
     w.write_gnu_hash(1, 0, BLOOM, BUCKETS, 1, |_| elf::gnu_hash(IMAGE_SYMBOL.as_bytes()));
     w.write_null_dynamic_symbol();
     w.write_dynamic_symbol(&Sym {
-        section: Some(at.notes[0].0),
+        section: Some(at.identity_note.0),
         st_name: w.dynamic_string_offset(Some(names.image)),
         st_info: elf::SymbolInfo::new(elf::STB_GLOBAL, elf::STT_OBJECT),
         st_other: elf::SymbolOther(0),
@@ -198,18 +203,17 @@ pub fn emit(contents: &Contents) -> Result<Vec<u8>, EmitError> {
     w.write_dynstr();
     w.pad_until(u64::from(frame.directory));
     w.write(&directory(contents, &frame));
+    w.pad_until(at.build_id);
+    w.write(&note(b"GNU", 3, &contents.build_id));
+    w.pad_until(at.identity);
+    w.write(&note(NOTE_NAME, NOTE_TYPE, &header.encode()));
     for ((_, bytes), &position) in contents.tables.iter().zip(&frame.tables) {
         w.pad_until(u64::from(position));
         w.write(bytes);
     }
     w.pad_until(u64::from(frame.dynamic));
     w.write_align_dynamic();
-    w.write_dynamic(elf::DT_GNU_HASH, base + at.gnu_hash)?;
-    w.write_dynamic(elf::DT_SYMTAB, base + at.dynsym)?;
-    w.write_dynamic(elf::DT_STRTAB, base + at.dynstr)?;
-    w.write_dynamic(elf::DT_STRSZ, u64::from(w.dynstr_len()))?;
-    w.write_dynamic(elf::DT_SYMENT, 24)?;
-    w.write_dynamic(elf::DT_NULL, 0)?;
+    w.write(&dynamic);
     w.pad_until(u64::from(frame.objects));
     w.write(&contents.objects);
     write_symbols(&mut w, contents, &frame, &at, &names);
@@ -229,6 +233,25 @@ fn seal(image: &mut [u8], header: usize) {
     let at = header + Header::DIGEST_OFFSET;
     image[at..at + 32].copy_from_slice(&digest);
     Header::seal(image, header + HEADER_SIZE);
+}
+
+/// The contents of `.dynamic`.
+fn dynamic(header: &Header, at: &Indexes, strings: u32) -> Vec<u8> {
+    let base = header.preferred_base;
+    let entries: [(elf::DynamicTag, u64); DYNAMIC_ENTRIES] = [
+        (elf::DT_GNU_HASH, base + at.gnu_hash),
+        (elf::DT_SYMTAB, base + at.dynsym),
+        (elf::DT_STRTAB, base + at.dynstr),
+        (elf::DT_STRSZ, u64::from(strings)),
+        (elf::DT_SYMENT, 24),
+        (elf::DT_NULL, 0),
+    ];
+    let mut w = Bytes::new();
+    for (tag, value) in entries {
+        w.u64(tag.0 as u64);
+        w.u64(value);
+    }
+    w.bytes
 }
 
 fn note(name: &[u8], kind: u32, description: &[u8]) -> Vec<u8> {
@@ -260,7 +283,7 @@ struct Names {
     symbols: Vec<StringId>,
 }
 
-const FIXED_SECTIONS: [&str; 3] = [".note.cds", ".note.gnu.build-id", ".cds.directory"];
+const FIXED_SECTIONS: [&str; 3] = [".cds.directory", ".note.gnu.build-id", ".note.cds"];
 
 impl Names {
     fn add<'a>(w: &mut Writer<'a>, contents: &'a Contents) -> Self {
@@ -285,12 +308,12 @@ fn write_program_headers(w: &mut Writer<'_>, contents: &Contents, frame: &Frame,
     let r = elf::ProgramFlags(elf::PF_R.0);
     let rw = elf::ProgramFlags(elf::PF_R.0 | elf::PF_W.0);
     let dynamic = u64::from(frame.dynamic);
-    let notes = at.build_id + BUILD_ID_NOTE - at.identity;
+    let notes = at.identity + IDENTITY_NOTE - at.build_id;
     let segments = [
         (elf::PT_LOAD, r, 0, u64::from(frame.read_only_end), page),
         (elf::PT_LOAD, rw, dynamic, u64::from(frame.span) - dynamic, page),
         (elf::PT_DYNAMIC, rw, dynamic, DYNAMIC_ENTRIES as u64 * 16, 8),
-        (elf::PT_NOTE, r, at.identity, notes, 4),
+        (elf::PT_NOTE, r, at.build_id, notes, 4),
     ];
     w.write_align_program_headers();
     for (p_type, p_flags, p_offset, size, p_align) in segments {
@@ -354,13 +377,13 @@ fn write_section_headers(w: &mut Writer<'_>, contents: &Contents, frame: &Frame,
         });
     };
     w.write_null_section_header();
-    plain(w, elf::SHT_NOTE, alloc, at.identity, IDENTITY_NOTE, 4);
-    plain(w, elf::SHT_NOTE, alloc, at.build_id, BUILD_ID_NOTE, 4);
     w.write_gnu_hash_section_header(base + at.gnu_hash);
     w.write_dynsym_section_header(base + at.dynsym, 1);
     w.write_dynstr_section_header(base + at.dynstr);
     let directory = (contents.tables.len() + 1) * Section::SIZE;
     plain(w, elf::SHT_PROGBITS, alloc, u64::from(frame.directory), directory as u64, 8);
+    plain(w, elf::SHT_NOTE, alloc, at.build_id, BUILD_ID_NOTE, 4);
+    plain(w, elf::SHT_NOTE, alloc, at.identity, IDENTITY_NOTE, 4);
     for ((_, bytes), &position) in contents.tables.iter().zip(&frame.tables) {
         plain(w, elf::SHT_PROGBITS, alloc, u64::from(position), bytes.len() as u64, 8);
     }

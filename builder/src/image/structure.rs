@@ -2,7 +2,7 @@
 
 use super::Image;
 use crate::elf::digest;
-use cds_layout::format::{Group, ModuleKind, NONE, SLOT, SectionKind};
+use cds_layout::format::{Group, ModuleKind, NONE, SLOT, SectionKind, UnitRecord, tables_checksum};
 use goblin::elf::Elf;
 use serde::Serialize;
 
@@ -51,6 +51,15 @@ impl Checker<'_, '_> {
 
     fn modules(&mut self) {
         let image = self.image;
+        for (number, directory) in image.directories.iter().enumerate() {
+            if directory.checksum != directory.sum(image.text(directory.relative)) {
+                self.report("directories", format!("the checksum of record {number} does not agree"));
+            }
+        }
+        let externs = image.section(SectionKind::Externs);
+        if image.header.tables_checksum != tables_checksum(&image.roots, externs, |text| image.text(text)) {
+            self.report("header", "the checksum of roots and externs does not agree");
+        }
         if image.modules.len() != image.header.module_count as usize {
             self.report(
                 "modules",
@@ -63,6 +72,9 @@ impl Checker<'_, '_> {
         }
         for (number, module) in image.modules.iter().enumerate() {
             let name = image.text(module.name);
+            if module.checksum != module.sum(image.text(module.file)) {
+                self.report("modules", format!("the checksum of record {number} (`{name}`) does not agree"));
+            }
             if name.is_empty() {
                 self.report("modules", format!("record {number} has no name"));
             }
@@ -102,6 +114,10 @@ impl Checker<'_, '_> {
     fn units(&mut self) {
         let image = self.image;
         for number in 0..image.units.len() as u32 {
+            let sum = image.unit_bytes(number).map(UnitRecord::checksum);
+            if sum != Some(image.units[number as usize].checksum) {
+                self.report("fixups", format!("the checksum of unit {number} does not agree"));
+            }
             let Some(unit) = image.unit(number) else {
                 self.report("fixups", format!("the table of unit {number} is malformed"));
                 continue;

@@ -3,7 +3,7 @@
 use super::ImageError;
 use cds_layout::format::{
     DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, Reader, RootRecord, Section, SectionKind, TextRef,
-    UnitTables, find_header, read_slots,
+    UnitRecord, UnitTables, find_header, read_slots,
 };
 use std::collections::BTreeMap;
 
@@ -28,8 +28,8 @@ pub struct Image<'a> {
     pub externs: Vec<ExternRecord>,
     /// Positions of the interned strings.
     pub strings: Vec<u32>,
-    /// Offsets of the units' tables.
-    pub units: Vec<u32>,
+    /// Where the units' tables lie.
+    pub units: Vec<UnitRecord>,
 }
 
 impl<'a> Image<'a> {
@@ -57,7 +57,7 @@ impl<'a> Image<'a> {
         image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
         image.strings = image.records(SectionKind::Strings, Reader::u32)?;
-        image.units = image.records(SectionKind::Units, Reader::u32)?;
+        image.units = image.records(SectionKind::Units, UnitRecord::decode)?;
         Ok(image)
     }
 
@@ -89,10 +89,17 @@ impl<'a> Image<'a> {
         Index::new(self.section(SectionKind::ModuleIndex))
     }
 
+    /// The bytes of a unit's table.
+    pub fn unit_bytes(&self, number: u32) -> Option<&'a [u8]> {
+        let fixups = self.section(SectionKind::Fixups);
+        let start = self.units.get(number as usize)?.start as usize;
+        let end = self.units.get(number as usize + 1).map_or(fixups.len(), |next| next.start as usize);
+        fixups.get(start..end)
+    }
+
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables> {
-        let start = *self.units.get(number as usize)? as usize;
-        UnitTables::decode(self.section(SectionKind::Fixups).get(start..)?)
+        UnitTables::decode(self.unit_bytes(number)?)
     }
 
     /// Slots that are relocated when the image is mapped; `None` if the list is malformed.

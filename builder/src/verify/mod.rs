@@ -3,7 +3,7 @@
 use crate::code::{self, CodeError};
 use crate::discover::{self, DiscoverError, DiscoverOptions};
 use crate::image::{Finding, Image};
-use crate::target::Target;
+use crate::target::{Target, isolate};
 use cds_layout::format::{ModuleKind, ModuleRecord, Writer};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,12 +116,14 @@ fn extra_roots(image: &Image<'_>, target: &Target) -> Vec<PathBuf> {
 fn ask(path: &Path, target: &Target, loader: &Path, optimize: u8, request: &[u8]) -> Result<Answer, RoundTripError> {
     let python = target.executable.clone();
     let run = |source| RoundTripError::Run { python: python.clone(), source };
-    let mut child = Command::new(&target.executable)
+    let mut command = Command::new(&target.executable);
+    // Without `-E`, so that a loader that is installed there obeys `PYCDSMODE`.
+    isolate(&mut command);
+    let mut child = command
         .args(optimize_flag(optimize))
         .args(["-s", "-P", "-B", "-W", "ignore", "-c", SCRIPT])
         .arg(loader)
         .arg(path)
-        .envs(std::iter::once(("PYCDSMODE", "OFF")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,5 +1,6 @@
 //! The identity note: what an image is for, in the first page of the file.
 
+use super::checksum::checksum64;
 use super::codec::{Reader, Writer};
 use super::{FIRST_PAGE, FORMAT_VERSION};
 
@@ -74,6 +75,10 @@ pub struct Header {
     pub section_count: u32,
     /// Number of module records.
     pub module_count: u32,
+    /// [`checksum32`](super::checksum32) of the dynamic segment, which the dynamic linker believes.
+    pub dynamic_checksum: u32,
+    /// [`checksum32`](super::checksum32) of the sections of roots and externs, and of the roots' texts.
+    pub tables_checksum: u32,
     /// SHA-256 of the file with this field and the checksum zeroed. Checked by `cds-build verify`, not at load.
     pub digest: [u8; 32],
 }
@@ -131,6 +136,8 @@ impl Header {
         w.u32(self.sections);
         w.u32(self.section_count);
         w.u32(self.module_count);
+        w.u32(self.dynamic_checksum);
+        w.u32(self.tables_checksum);
         w.bytes.resize(DIGEST_OFFSET, 0);
         w.raw(&self.digest);
         w.u64(0);
@@ -139,7 +146,7 @@ impl Header {
 
     /// Writes the checksum of `page[..end]` into the last eight bytes before `end`, the end of the header.
     pub fn seal(page: &mut [u8], end: usize) {
-        let sum = checksum(&page[..end - 8]);
+        let sum = checksum64(&page[..end - 8]);
         page[end - 8..end].copy_from_slice(&sum.to_le_bytes());
     }
 
@@ -194,6 +201,8 @@ impl Header {
             sections: r.u32()?,
             section_count: r.u32()?,
             module_count: r.u32()?,
+            dynamic_checksum: r.u32()?,
+            tables_checksum: r.u32()?,
             digest: bytes[DIGEST_OFFSET..DIGEST_OFFSET + 32].try_into().ok()?,
         })
     }
@@ -214,48 +223,60 @@ pub fn find_header(page: &[u8]) -> Result<(Header, usize), HeaderError> {
     let bytes = page.get(at..at + len).ok_or(HeaderError::NoNote)?;
     let header = Header::decode(bytes)?;
     let stored = u64::from_le_bytes(bytes[HEADER_SIZE - 8..].try_into().expect("eight bytes"));
-    if stored != checksum(&page[..at + HEADER_SIZE - 8]) {
+    if stored != checksum64(&page[..at + HEADER_SIZE - 8]) {
         return Err(HeaderError::Checksum);
     }
     Ok((header, at))
 }
 
-fn find_note(page: &[u8]) -> Option<(usize, usize)> {
-    let page = &page[..page.len().min(FIRST_PAGE)];
+/// File offset and size of the dynamic segment.
+pub fn dynamic_segment(page: &[u8]) -> Option<(u64, u64)> {
+    const PT_DYNAMIC: u32 = 2;
+    segments(page)?.find(|s| s.kind == PT_DYNAMIC).map(|s| (s.start, s.size))
+}
+
+/// One program header, as far as it matters here.
+struct Segment {
+    kind: u32,
+    start: u64,
+    size: u64,
+}
+
+/// The program headers in the first page; those that do not fit into it are left out.
+fn segments(page: &[u8]) -> Option<impl Iterator<Item = Segment> + '_> {
     let phoff = Reader::new(page.get(32..)?).u64()?;
-    let phentsize = Reader::new(page.get(54..)?).u16()?;
-    let phnum = Reader::new(page.get(56..)?).u16()?;
-    for i in 0..u64::from(phnum) {
-        let at = usize::try_from(phoff.checked_add(i * u64::from(phentsize))?).ok()?;
+    let phentsize = u64::from(Reader::new(page.get(54..)?).u16()?);
+    let phnum = u64::from(Reader::new(page.get(56..)?).u16()?);
+    Some((0..phnum).filter_map(move |i| {
+        let at = usize::try_from(phoff.checked_add(i * phentsize)?).ok()?;
         let mut ph = Reader::new(page.get(at..)?);
-        let p_type = ph.u32()?;
+        let kind = ph.u32()?;
         ph.u32()?;
-        let start = usize::try_from(ph.u64()?).ok()?;
+        let start = ph.u64()?;
         ph.take(16)?;
-        let size = usize::try_from(ph.u64()?).ok()?;
-        // PT_NOTE
-        if p_type != 4 {
-            continue;
-        }
-        let mut at = start;
-        let end = start.checked_add(size)?;
+        Some(Segment { kind, start, size: ph.u64()? })
+    }))
+}
+
+/// Position and size of the description of the identity note.
+fn find_note(page: &[u8]) -> Option<(usize, usize)> {
+    const PT_NOTE: u32 = 4;
+    let page = &page[..page.len().min(FIRST_PAGE)];
+    segments(page)?.filter(|s| s.kind == PT_NOTE).find_map(|segment| {
+        let mut at = usize::try_from(segment.start).ok()?;
+        let end = at.checked_add(usize::try_from(segment.size).ok()?)?;
         while at < end {
             let mut note = Reader::new(page.get(at..)?);
             let name_len = usize::try_from(note.u32()?).ok()?;
             let len = usize::try_from(note.u32()?).ok()?;
             let kind = note.u32()?;
             let name = note.rest().get(..name_len)?;
-            let desc = at.checked_add(12)?.checked_add(name_len.next_multiple_of(4))?;
+            let desc = at.checked_add(12)?.checked_add(name_len.checked_next_multiple_of(4)?)?;
             if kind == NOTE_TYPE && name.strip_suffix(b"\0") == Some(NOTE_NAME) {
                 return Some((desc, len));
             }
             at = desc.checked_add(len)?.checked_next_multiple_of(4)?;
         }
-    }
-    None
-}
-
-/// FNV-1a, 64 bits.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+        None
+    })
 }

@@ -3,6 +3,7 @@
 //! All numbers are little-endian. A *position* is an offset from the start of the image, which is
 //! both its offset in the file and its offset from the mapped base. `docs/format.md` explains the parts.
 
+mod checksum;
 mod codec;
 mod externs;
 mod fixups;
@@ -11,17 +12,23 @@ mod identity;
 mod index;
 mod modules;
 mod sections;
+mod units;
 
+pub use checksum::{checksum32, checksum64};
 pub use codec::{Reader, Writer};
 pub use externs::{Extern, ExternRecord, TypeId};
 pub use fixups::{FilenameSlots, Group, Slots, UnitReader, UnitTables, read_slots, write_slots};
 pub use header::{
-    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, find_header,
+    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, dynamic_segment,
+    find_header,
 };
 pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
 pub use index::{Index, build_index, hash_name};
-pub use modules::{DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef};
+pub use modules::{
+    DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef, tables_checksum,
+};
 pub use sections::{Section, SectionKind};
+pub use units::UnitRecord;
 
 /// Version of everything in this module. A loader uses only images of its own version.
 pub const FORMAT_VERSION: u32 = 1;

@@ -1,5 +1,6 @@
 //! Module, directory and root records.
 
+use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
 
 /// No module, directory, unit or object: an index or position that is not there.
@@ -88,8 +89,10 @@ pub struct DirectoryRecord {
     pub root: u32,
     /// Path below the root with `/` between the parts; empty for the root itself.
     pub relative: TextRef,
-    /// Modification time in nanoseconds when it was listed; 0 for roots, which are listed at run time.
+    /// Modification time in nanoseconds when it was listed; 0 where it is to be listed at run time, as roots are.
     pub mtime_ns: i64,
+    /// What [`DirectoryRecord::sum`] gives for the record and its path.
+    pub checksum: u32,
 }
 
 impl DirectoryRecord {
@@ -98,15 +101,21 @@ impl DirectoryRecord {
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
         w.u32(self.root);
-        w.u32(0);
+        w.u32(self.checksum);
         self.relative.encode(w);
         w.u64(self.mtime_ns as u64);
     }
     /// Takes a record.
     pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
         let root = r.u32()?;
-        r.u32()?;
-        Some(DirectoryRecord { root, relative: TextRef::decode(r)?, mtime_ns: r.u64()? as i64 })
+        let checksum = r.u32()?;
+        Some(DirectoryRecord { root, checksum, relative: TextRef::decode(r)?, mtime_ns: r.u64()? as i64 })
+    }
+    /// The checksum of the record with its path `relative`.
+    pub fn sum(&self, relative: &str) -> u32 {
+        let mut w = Writer::new();
+        DirectoryRecord { checksum: 0, ..*self }.encode(&mut w);
+        checksum32(&[&w.bytes, relative.as_bytes()])
     }
 }
 
@@ -177,6 +186,8 @@ pub struct ModuleRecord {
     pub start: u32,
     /// Bytes that belong to this module alone.
     pub size: u32,
+    /// What [`ModuleRecord::sum`] gives for the record and its file name.
+    pub checksum: u32,
     /// Stamp of the source; zero where nothing is checked.
     pub stamp: Stamp,
 }
@@ -195,7 +206,7 @@ impl ModuleRecord {
         w.u32(self.unit);
         w.u32(self.start);
         w.u32(self.size);
-        w.u32(0);
+        w.u32(self.checksum);
         w.u64(self.stamp.mtime_ns as u64);
         w.u64(self.stamp.size);
         w.u64(self.stamp.hash);
@@ -217,12 +228,31 @@ impl ModuleRecord {
         let unit = r.u32()?;
         let start = r.u32()?;
         let size = r.u32()?;
-        r.u32()?;
+        let checksum = r.u32()?;
         let stamp = Stamp { mtime_ns: r.u64()? as i64, size: r.u64()?, hash: r.u64()? };
-        Some(ModuleRecord { name, file, directory, package, kind, code, unit, start, size, stamp })
+        Some(ModuleRecord { name, file, directory, package, kind, code, unit, start, size, checksum, stamp })
+    }
+    /// The checksum of the record with its file name.
+    pub fn sum(&self, file: &str) -> u32 {
+        let mut w = Writer::new();
+        ModuleRecord { checksum: 0, ..*self }.encode(&mut w);
+        checksum32(&[&w.bytes, file.as_bytes()])
     }
     /// Whether the module is a package.
     pub fn is_package(&self) -> bool {
         self.package != NONE
     }
+}
+
+/// [`super::Header::tables_checksum`]: over the roots with their texts and the bytes of the externs' section.
+pub fn tables_checksum<'a>(roots: &[RootRecord], externs: &[u8], text: impl Fn(TextRef) -> &'a str) -> u32 {
+    let mut w = Writer::new();
+    for root in roots {
+        root.encode(&mut w);
+        w.raw(text(root.relative).as_bytes());
+        w.u8(0);
+        w.raw(text(root.predicted).as_bytes());
+        w.u8(0);
+    }
+    checksum32(&[&w.bytes, externs])
 }

@@ -20,7 +20,7 @@ pub enum SectionKind {
     Externs = 6,
     /// Positions of the interned strings, `u32` each, by string number.
     Strings = 7,
-    /// Positions of the units' tables within [`SectionKind::Fixups`], `u32` each, by unit number.
+    /// [`super::UnitRecord`]s, by unit number.
     Units = 8,
     /// The units' tables one after the other.
     Fixups = 9,
