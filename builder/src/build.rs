@@ -61,8 +61,8 @@ pub enum BuildError {
     Code(#[from] CodeError),
     #[error("the code of `{name}` cannot be read")]
     Marshal { name: String, source: MarshalError },
-    #[error("no module was found; name modules or directories, or see the skips above")]
-    Nothing,
+    #[error("there is no module with code to put into an image")]
+    Nothing { skipped: Vec<Skip> },
     #[error("machine {0} is not supported")]
     Machine(u16),
     #[error(transparent)]
@@ -90,7 +90,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let hashes = options.invalidation == InvalidationMode::CheckedHash;
     let (codes, unusable) = code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
     if codes.is_empty() {
-        return Err(BuildError::Nothing);
+        let skipped = discovery.skipped.into_iter().chain(unusable).collect();
+        return Err(BuildError::Nothing { skipped });
     }
 
     // Marshal data into graphs.

@@ -32,7 +32,7 @@ pub fn finder() -> py::Result<Object> {
 }
 
 unsafe extern "C" fn find_spec(
-    _self: *mut PyObject,
+    self_: *mut PyObject,
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
     keywords: *mut PyObject,
@@ -46,7 +46,9 @@ unsafe extern "C" fn find_spec(
         return ptr::null_mut();
     };
     let path = path.as_deref().filter(|path| !path.is_none());
-    let spec = catch_unwind(AssertUnwindSafe(|| find(&fullname, path)));
+    // SAFETY: the interpreter keeps `self_` alive during the call.
+    let Some(finder) = (unsafe { py::borrow(self_) }) else { return ptr::null_mut() };
+    let spec = catch_unwind(AssertUnwindSafe(|| find(&finder, &fullname, path)));
     if py::interrupted() {
         return ptr::null_mut();
     }
@@ -55,7 +57,7 @@ unsafe extern "C" fn find_spec(
 }
 
 /// The spec, or `None` where the ordinary search is to run.
-fn find(fullname: &Object, path: Option<&Object>) -> Option<Object> {
+fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> Option<Object> {
     let active = Active::get()?;
     if !fullname.is_str() || !py::in_main_interpreter() {
         return None;
@@ -74,7 +76,7 @@ fn find(fullname: &Object, path: Option<&Object>) -> Option<Object> {
         Err(Aside::Namespace)
     } else if module.kind == ModuleKind::Source && active.was_handed_out(number) {
         Err(Aside::SecondImport)
-    } else if !active.importlib.is_original().unwrap_or(false) {
+    } else if !active.importlib.is_original(Some(finder)).unwrap_or(false) {
         Err(Aside::Replaced)
     } else {
         search.agrees(path).and_then(|()| spec::make(active, &module, fullname))

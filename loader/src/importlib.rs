@@ -27,12 +27,9 @@ pub struct Names {
     pub loaders: Object,
     /// `cache_tag`
     pub cache_tag: Object,
-    /// `__name__`
-    pub dunder_name: Object,
-    /// `__dict__`
-    pub dunder_dict: Object,
     /// `__class__`
     pub dunder_class: Object,
+    dunder_func: Object,
     path_importer_cache: Object,
     path_hooks: Object,
     meta_path: Object,
@@ -57,10 +54,6 @@ pub struct Importlib {
     pub sourceless_loader: Object,
     /// `ExtensionFileLoader`
     pub extension_loader: Object,
-    /// `_call_with_frames_removed`: marks where tracebacks are trimmed.
-    pub call_with_frames_removed: Object,
-    /// `exec`
-    pub exec: Object,
     /// `SourceFileLoader.get_code`
     pub source_get_code: Object,
     /// `_get_cached`
@@ -79,6 +72,8 @@ pub struct Importlib {
     default_hooks: Option<[Object; 2]>,
     /// Attributes of classes that tools replace to change how modules are compiled or found.
     originals: Vec<(Object, Object, Object)>,
+    /// The function behind the class method `PathFinder.find_spec`.
+    path_search: Object,
     /// `sys.__dict__`
     sys: Object,
 }
@@ -97,9 +92,8 @@ impl Names {
             get_data: name(c"get_data")?,
             loaders: name(c"_loaders")?,
             cache_tag: name(c"cache_tag")?,
-            dunder_name: name(c"__name__")?,
-            dunder_dict: name(c"__dict__")?,
             dunder_class: name(c"__class__")?,
+            dunder_func: name(c"__func__")?,
             path_importer_cache: name(c"path_importer_cache")?,
             path_hooks: name(c"path_hooks")?,
             meta_path: name(c"meta_path")?,
@@ -115,14 +109,15 @@ impl Importlib {
         let names = Names::new()?;
         let bootstrap = py::import(c"_frozen_importlib")?;
         let external = py::import(c"_frozen_importlib_external")?;
-        let builtins = py::import(c"builtins")?;
         let sys = py::module_dict(&py::import(c"sys")?)?;
         let source_loader = external.get(c"SourceFileLoader")?;
         let file_finder = external.get(c"FileFinder")?;
         let path_finder = external.get(c"PathFinder")?;
 
         let mut originals = Vec::new();
-        let watched: [(&Object, &CStr); 4] = [
+        let watched: [(&Object, &CStr); 6] = [
+            (&source_loader, c"get_data"),
+            (&source_loader, c"path_stats"),
             (&source_loader, c"get_code"),
             (&source_loader, c"source_to_code"),
             (&source_loader, c"exec_module"),
@@ -143,12 +138,11 @@ impl Importlib {
             module_spec: bootstrap.get(c"ModuleSpec")?,
             sourceless_loader: external.get(c"SourcelessFileLoader")?,
             extension_loader: external.get(c"ExtensionFileLoader")?,
-            call_with_frames_removed: bootstrap.get(c"_call_with_frames_removed")?,
-            exec: builtins.get(c"exec")?,
             source_get_code: source_loader.get(c"get_code")?,
             get_cached: external.get(c"_get_cached")?,
             find_importer: path_finder.get(c"_path_importer_cache")?,
             source_hash: py::import(c"_imp")?.get(c"source_hash")?,
+            path_search: path_finder.get(c"find_spec")?.get(c"__func__")?,
             default_hooks: None,
             names,
             path_finder,
@@ -226,8 +220,20 @@ impl Importlib {
         finder.attr(&self.names.loaders)?.equals(&self.default_loaders)
     }
 
-    /// Whether nobody has replaced a method that decides what code a source file gives.
-    pub fn is_original(&self) -> Result<bool> {
+    /// Whether `finder` is asked directly before `PathFinder`, and nobody has replaced a method that decides which file is
+    /// found or what code it gives.
+    pub fn is_original(&self, finder: Option<&Object>) -> Result<bool> {
+        if let Some(finder) = finder {
+            match self.path_finder_position()? {
+                Some((finders, i)) if i > 0 && finders.list_item(i - 1)?.is(finder) => {}
+                _ => return Ok(false),
+            }
+        }
+        // A class method gives a new bound method each time.
+        let search = self.path_finder.attr(&self.names.find_spec)?;
+        if !search.attr(&self.names.dunder_func)?.is(&self.path_search) {
+            return Ok(false);
+        }
         for (class, attribute, original) in &self.originals {
             if !class.attr(attribute)?.is(original) {
                 return Ok(false);

@@ -26,10 +26,8 @@ static GET_CODE: Method = Method(py::method(
     c"get_code($self, fullname)\n--\n\nThe module's code object: the image's, if the source is unchanged.",
 ));
 
-static EXEC_MODULE: Method =
-    Method(py::method(c"exec_module", exec_module, c"exec_module($self, module)\n--\n\nExecute the module."));
-
-/// The class `ImageLoader`. It is made as a class statement would make it, so that instances have
+/// The class `ImageLoader`. Its `exec_module` is the inherited one, which asks for the code and leaves the same frames
+/// on the stack as ever. It is made as a class statement would make it, so that instances have
 /// everything that instances of a Python subclass of `SourceFileLoader` have.
 pub fn class(importlib: &Importlib) -> py::Result<Object> {
     let namespace = py::dict()?;
@@ -39,7 +37,6 @@ pub fn class(importlib: &Importlib) -> py::Result<Object> {
     set(c"__doc__", "SourceFileLoader whose code objects come from an image.")?;
     let class = py::subclass("ImageLoader", &importlib.source_loader, &namespace)?;
     class.set_attr(&py::interned(c"get_code")?, &py::method_descriptor(&class, &GET_CODE.0)?)?;
-    class.set_attr(&py::interned(c"exec_module")?, &py::method_descriptor(&class, &EXEC_MODULE.0)?)?;
     Ok(class)
 }
 
@@ -60,34 +57,8 @@ unsafe extern "C" fn get_code(
     give(code(&self_, &fullname))
 }
 
-unsafe extern "C" fn exec_module(
-    self_: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-    keywords: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: as in `get_code`.
-    let (self_, arguments) =
-        unsafe { (py::borrow(self_), py::arguments("exec_module", ["module"], arguments, count, keywords)) };
-    let (Some(self_), Ok([module])) = (self_, arguments) else { return ptr::null_mut() };
-    let Some(module) = module else {
-        py::raise_type_error("exec_module() needs the argument 'module'");
-        return ptr::null_mut();
-    };
-    give(execute(&self_, &module))
-}
-
 fn give(result: py::Result<Object>) -> *mut PyObject {
     result.map_or(ptr::null_mut(), Object::into_ptr)
-}
-
-/// What `_LoaderBasics.exec_module` (Lib/importlib/_bootstrap_external.py) does.
-fn execute(self_: &Object, module: &Object) -> py::Result<Object> {
-    let importlib = &usable()?.importlib;
-    let code = code(self_, &module.attr(&importlib.names.dunder_name)?)?;
-    let globals = module.attr(&importlib.names.dunder_dict)?;
-    importlib.call_with_frames_removed.call(&[&importlib.exec, &code, &globals])?;
-    Ok(py::none())
 }
 
 fn usable() -> py::Result<&'static Active> {
@@ -143,7 +114,7 @@ fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Obje
     if active.was_handed_out(number) {
         return Err(Aside::SecondImport);
     }
-    if !importlib.is_original()? {
+    if !importlib.is_original(None)? {
         return Err(Aside::Replaced);
     }
     if !is_unchanged(active, self_, &module, &path, &file)? {

@@ -14,16 +14,15 @@ pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result
     let names = &active.importlib.names;
     let text = active.file(module)?;
     let path = py::string(&text)?;
+    // A name in a listing may be a symlink to nowhere or a directory: `FileFinder` looks, and goes on if it is.
+    let looks = active.invalidation != InvalidationMode::UncheckedHash || module.kind == ModuleKind::Extension;
+    if looks && module.kind != ModuleKind::Namespace && !fs::metadata(&text).is_ok_and(|m| m.is_file()) {
+        return Err(Aside::Directory(text));
+    }
     let loader = match module.kind {
         ModuleKind::Source => image_loader(active, fullname, &path)?,
         ModuleKind::Sourceless => active.importlib.sourceless_loader.call(&[fullname, &path])?,
-        ModuleKind::Extension => {
-            // Nothing else looks at the file of an image that checks nothing.
-            if active.invalidation == InvalidationMode::UncheckedHash && fs::metadata(&text).is_err() {
-                return Err(Aside::Directory(text));
-            }
-            active.importlib.extension_loader.call(&[fullname, &path])?
-        }
+        ModuleKind::Extension => active.importlib.extension_loader.call(&[fullname, &path])?,
         ModuleKind::Namespace => return Err(Aside::Namespace),
     };
     let spec = active.importlib.module_spec.call_with(&[fullname, &loader], &names.origin, &path)?;

@@ -1,4 +1,4 @@
-//! `PYCDSMODE=TRACE`: appends the names of the imported modules to a list.
+//! `PYCDSMODE=TRACE`: appends the names of the imported modules to a list, and where they were searched for.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
+
+use cds_layout::format::PATH_LINE;
 
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
 use crate::talk::say;
@@ -107,8 +109,34 @@ fn append(list: &Path, names: Vec<String>, modules: &Object) -> io::Result<()> {
             new.push('\n');
         }
     }
+    for directory in search_path() {
+        let line = format!("{PATH_LINE}{directory}");
+        if !known.contains(line.as_str()) {
+            new.push_str(&line);
+            new.push('\n');
+        }
+    }
     // One write: other processes may append to the same list.
     OpenOptions::new().append(true).create(true).open(list)?.write_all(new.as_bytes())
+}
+
+/// The directories of `sys.path`, absolute: the program's own and those of `PYTHONPATH` are not on the path of the
+/// interpreter that the builder asks.
+fn search_path() -> Vec<String> {
+    let path = py::import(c"sys").and_then(|sys| sys.get(c"path"));
+    let mut directories = Vec::new();
+    if let Ok(path) = path.as_ref().map_err(|_| py::clear())
+        && path.is_list()
+    {
+        for i in 0..path.list_len() {
+            let entry = path.list_item(i).and_then(|entry| Ok(entry.text()?.to_owned()));
+            let Ok(entry) = entry.map_err(|_| py::clear()) else { continue };
+            let entry = if entry.is_empty() { ".".to_owned() } else { entry };
+            let absolute = std::path::absolute(&entry).ok().filter(|path| path.is_dir());
+            directories.extend(absolute.and_then(|path| path.into_os_string().into_string().ok()));
+        }
+    }
+    directories
 }
 
 /// Whether the module is one that a search of directories found under this very name.

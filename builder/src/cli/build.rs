@@ -2,14 +2,14 @@
 
 use super::args::{BuildArgs, Invalidation, TargetArgs};
 use super::progress::Bar;
-use super::{DONE, output};
+use super::{DONE, FINDINGS, output};
 use anyhow::{Context, Result, bail};
-use cds_build::build::{BuildOptions, Built, build};
-use cds_build::discover::{DiscoverOptions, exclude};
+use cds_build::build::{BuildError, BuildOptions, Built, build};
+use cds_build::discover::{DiscoverOptions, Skip, exclude};
 use cds_build::target::Target;
-use cds_layout::format::InvalidationMode;
+use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, find_header};
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
         bail!("`-O` may be given at most twice");
     }
     let started = Instant::now();
-    let file = prepare(out)?;
+    prepare(out)?;
     let target = target(&args.target)?;
     if let Some(path) = &args.save_target_profile {
         target.save(path)?;
@@ -30,13 +30,17 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
     let bar = Bar::new(args.quiet);
     let built = build(&target, &options, &bar);
     bar.finish();
-    let built = built?;
-    publish(file, out, &built.image)?;
+    let built = match built {
+        Err(BuildError::Nothing { skipped }) => {
+            report_skips(&skipped);
+            return Err(BuildError::Nothing { skipped }.into());
+        }
+        built => built?,
+    };
+    publish(out, &built.image)?;
 
     if !args.quiet {
-        for skip in &built.skipped {
-            eprintln!("skipped: {}", skip_text(skip));
-        }
+        report_skips(&built.skipped);
         eprintln!(
             "{}: {} modules, {} with code ({} from .pyc files, {} compiled), {} skipped, {} in {:.1} s",
             out.display(),
@@ -52,7 +56,19 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
     if args.json {
         output::print(&report(out, &target, &built)?)?;
     }
-    Ok(DONE)
+    // A module that was asked for by name and is not there is worth a status of its own; lists may be about other trees.
+    let missing = built.skipped.iter().any(|s| s.path.as_os_str().is_empty() && asked_for(args, s.module.as_deref()));
+    Ok(if missing { FINDINGS } else { DONE })
+}
+
+fn asked_for(args: &BuildArgs, module: Option<&str>) -> bool {
+    module.is_some_and(|module| args.what.iter().any(|what| what == module))
+}
+
+fn report_skips(skipped: &[Skip]) {
+    for skip in skipped {
+        eprintln!("skipped: {}", skip_text(skip));
+    }
 }
 
 /// The target that the arguments name.
@@ -65,18 +81,25 @@ pub fn target(args: &TargetArgs) -> Result<Target> {
 
 fn options(args: &BuildArgs) -> Result<BuildOptions> {
     let mut names = BTreeSet::new();
+    let mut roots = Vec::new();
     for list in &args.modules_from {
         let text =
             std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        names.extend(lines.map(str::to_owned));
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match (line.strip_prefix(PATH_LINE), line.starts_with('#')) {
+                // Where a traced program searched: its own directory and those of `PYTHONPATH`, if they are still there.
+                (Some(path), _) if Path::new(path).is_dir() => roots.push(PathBuf::from(path)),
+                (_, true) => {}
+                (_, false) => drop(names.insert(line.to_owned())),
+            }
+        }
     }
     let (dirs, trees): (Vec<_>, Vec<_>) = args.what.iter().cloned().partition(|what| what.contains('/') || what == ".");
     let discover = DiscoverOptions {
-        roots: dirs.iter().map(PathBuf::from).collect(),
+        roots,
         modules: (!args.modules_from.is_empty()).then_some(names),
         trees: trees.into_iter().collect(),
-        only_roots: !dirs.is_empty(),
+        whole: dirs.iter().map(PathBuf::from).collect(),
         exclude: exclude(&args.exclude)?,
     };
     let invalidation = match args.invalidation_mode {
@@ -87,11 +110,29 @@ fn options(args: &BuildArgs) -> Result<BuildOptions> {
     Ok(BuildOptions { discover, optimize: args.optimize, invalidation })
 }
 
-/// A temporary file beside the output: a directory that cannot be written to is an error before the work, not after it.
-fn prepare(out: &Path) -> Result<tempfile::NamedTempFile> {
+/// Finds out whether the output can be written: an error before the work, not after it.
+fn prepare(out: &Path) -> Result<()> {
     if out.is_dir() {
         bail!("cannot write `{}`: it is a directory", out.display());
     }
+    let mut page = Vec::new();
+    match std::fs::File::open(out) {
+        Ok(file) => drop(file.take(FIRST_PAGE as u64).read_to_end(&mut page)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot replace `{}`", out.display())),
+    }
+    let foreign = matches!(
+        find_header(&page),
+        Err(HeaderError::NotElf | HeaderError::WrongElf | HeaderError::NoNote | HeaderError::BadNote)
+    );
+    if foreign && !page.is_empty() {
+        bail!("`{}` exists and is not an image; it is not overwritten", out.display());
+    }
+    temporary(out).map(drop)
+}
+
+/// A temporary file beside the output; gone when dropped.
+fn temporary(out: &Path) -> Result<tempfile::NamedTempFile> {
     let directory = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -104,8 +145,9 @@ fn prepare(out: &Path) -> Result<tempfile::NamedTempFile> {
 }
 
 /// Writes the image and gives it its name.
-fn publish(mut file: tempfile::NamedTempFile, out: &Path, image: &[u8]) -> Result<()> {
+fn publish(out: &Path, image: &[u8]) -> Result<()> {
     let context = || format!("cannot write `{}`", out.display());
+    let mut file = temporary(out)?;
     file.write_all(image).with_context(context)?;
     file.as_file().sync_all().with_context(context)?;
     let mut permissions = file.as_file().metadata().with_context(context)?.permissions();
@@ -115,7 +157,7 @@ fn publish(mut file: tempfile::NamedTempFile, out: &Path, image: &[u8]) -> Resul
     Ok(())
 }
 
-fn skip_text(skip: &cds_build::discover::Skip) -> String {
+fn skip_text(skip: &Skip) -> String {
     match (&skip.module, skip.path.as_os_str().is_empty()) {
         (Some(module), true) => format!("{module}: {}", skip.reason),
         _ => format!("{}: {}", skip.path.display(), skip.reason),

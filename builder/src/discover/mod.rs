@@ -27,8 +27,8 @@ pub struct DiscoverOptions {
     pub modules: Option<BTreeSet<String>>,
     /// If not empty, only these modules with everything below them and the packages around them, and what the others add.
     pub trees: BTreeSet<String>,
-    /// Only what lies in `roots`, and what the two fields before add.
-    pub only_roots: bool,
+    /// If not empty, only what lies in these directories, and what the two fields before add. They are searched like `roots`.
+    pub whole: Vec<PathBuf>,
     /// Full names of modules to leave out; see [`exclude`].
     pub exclude: GlobSet,
 }
@@ -120,11 +120,11 @@ pub struct Skip {
 /// Modules that are built in or frozen are not among them: they are never looked for in directories.
 /// The result depends on the directories' contents only.
 pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery, DiscoverError> {
-    let roots = roots(target, &options.roots)?;
+    let roots = roots(target, options.whole.iter().chain(&options.roots))?;
     let none = BTreeSet::new();
-    let restricted = options.modules.is_some() || !options.trees.is_empty() || options.only_roots;
+    let restricted = options.modules.is_some() || !options.trees.is_empty() || !options.whole.is_empty();
     let names = options.modules.as_ref().unwrap_or(&none);
-    let wanted = restricted.then(|| filter::Wanted::new(names, &options.trees, options.only_roots));
+    let wanted = restricted.then(|| filter::Wanted::new(names, &options.trees, !options.whole.is_empty()));
     let walk = search::search(target, &roots, wanted.as_ref());
 
     let mut modules = walk.modules;
@@ -133,8 +133,8 @@ pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery,
     if let Some(wanted) = &wanted {
         skipped.extend(wanted.missing(target, &modules));
     }
-    if let (Some(wanted), true) = (&wanted, options.only_roots) {
-        let whole = options.roots.iter().map(|root| absolute(root)).collect::<Result<BTreeSet<_>, _>>()?;
+    if let (Some(wanted), false) = (&wanted, options.whole.is_empty()) {
+        let whole = options.whole.iter().map(|root| absolute(root)).collect::<Result<BTreeSet<_>, _>>()?;
         modules.retain(|m| whole.contains(&roots[m.root].path) || wanted.keeps(&m.name));
     }
     modules.retain(|m| !options.exclude.is_match(&m.name));
@@ -160,7 +160,7 @@ pub fn discover(target: &Target, options: &DiscoverOptions) -> Result<Discovery,
 }
 
 /// The directories to search. One that is there twice is searched once, where it comes first.
-fn roots(target: &Target, extra: &[PathBuf]) -> Result<Vec<Root>, DiscoverError> {
+fn roots<'a>(target: &Target, extra: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<Root>, DiscoverError> {
     let mut roots: Vec<Root> = Vec::new();
     let mut add = |root: Root| {
         if !roots.iter().any(|r| r.path == root.path) {

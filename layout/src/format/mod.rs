@@ -53,3 +53,7 @@ pub const SLOT: u32 = 8;
 
 /// Name of the dynamic symbol at the header. The base of a mapped image is its address less the header's position.
 pub const IMAGE_SYMBOL: &str = "cds_image";
+
+/// How a line of a list of modules starts that names a directory of the search path. Other lines that start with `#` are
+/// comments; all others are module names.
+pub const PATH_LINE: &str = "#path ";

@@ -160,8 +160,12 @@ fn same_time(recorded: i64, now: i64) -> bool {
 
 impl DirectoryRecord {
     /// Whether a directory with this modification time has the entries that it had when it was listed.
+    ///
+    /// Trees whose times were all set to one early moment (reproducible archives) keep it whatever happens to them.
     pub fn agrees(&self, mtime_ns: i64) -> bool {
-        self.mtime_ns != 0 && same_time(self.mtime_ns, mtime_ns)
+        /// 1980-01-02, the day after the earliest time that zip archives have.
+        const MEANINGFUL: i64 = 315_619_200 * 1_000_000_000;
+        self.mtime_ns >= MEANINGFUL && same_time(self.mtime_ns, mtime_ns)
     }
 }
 
