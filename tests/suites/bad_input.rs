@@ -192,17 +192,25 @@ fn outputs(python: &Interpreter) -> Result<()> {
     }
     // Not even root may create files there.
     fails(&environment, &arguments, Path::new("/proc/image.so"), "/proc/image.so")?;
-    // Whatever was there stays as it was when a build fails, and is replaced as a whole when one succeeds.
+    // A file that is no image is somebody's: it is never replaced.
     let image = scratch.join("image.so");
-    write(&image, "the previous one")?;
+    write(&image, "somebody's notes")?;
+    fails(&environment, &arguments, &image, "is not an image")?;
+    ensure!(read(&image)? == b"somebody's notes", "a foreign file was overwritten");
+    fs::remove_file(&image)?;
+    // An image stays as it was when a build fails, and is replaced as a whole when one succeeds.
+    environment.build(&image)?.arg("pack").ok()?;
+    let previous = read(&image)?;
     fails(&environment, &["--python", "/nowhere/python3", "pack"], &image, "/nowhere/python3")?;
-    ensure!(read(&image)? == b"the previous one", "the previous image is gone");
+    ensure!(read(&image)? == previous, "the previous image is gone");
     let names = |directory: &Path| -> Result<Vec<PathBuf>> { Ok(snapshot(directory)?.into_keys().collect()) };
     let before = names(scratch)?;
     let open = fs::File::open(&image)?;
-    environment.build(&image)?.arg("pack").ok()?;
+    environment.build(&image)?.args(["-O", "pack"]).ok()?;
     ensure!(names(scratch)? == before, "another file appeared");
-    ensure!(open.metadata()?.len() == 16 && read(&image)?.starts_with(b"\x7fELF"), "overwritten in place");
+    let mut kept = Vec::new();
+    std::io::Read::read_to_end(&mut &open, &mut kept)?;
+    ensure!(kept == previous && read(&image)? != previous, "overwritten in place");
     Ok(())
 }
 

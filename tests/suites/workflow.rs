@@ -58,6 +58,7 @@ fn trace_dump_share(python: &Interpreter) -> Result<()> {
     ensure!(status[0]["image"] == directory.join("heap.so").to_string_lossy().as_ref(), "{status}");
     ensure!(status[0]["served"].as_u64() > Some(300), "{status}");
     ensure!(status[1] == true, "requests is not from the image: {status}");
+    ensure!(status[2] == true, "the program's own module is not from the image: {status}");
 
     // Tracing appends, and a name that is in the list already does no harm.
     run("TRACE").env("PYCDSLIST", "heap.lst").args(["-c", "import wave"]).ok()?.silent()?;
