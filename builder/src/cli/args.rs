@@ -37,7 +37,7 @@ pub enum Command {
     /// Put the loader and its start files into an environment.
     Install(InstallArgs),
     /// Take the loader and its start files out of an environment.
-    Uninstall(InstallArgs),
+    Uninstall(UninstallArgs),
     /// Show what is in an image.
     Inspect(InspectArgs),
     /// Check an image against itself and, with `--python`, against the interpreter.
@@ -46,7 +46,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The image to write. It appears under this name complete or not at all.
+    /// The image to write. It appears under this name complete or not at all; a file that is not an image is not replaced.
     #[arg(short, long, value_name = "FILE", required = true)]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -54,7 +54,8 @@ pub struct BuildArgs {
     /// Write what was learnt about the interpreter to a file, for `--target-profile`.
     #[arg(long, value_name = "FILE")]
     pub save_target_profile: Option<PathBuf>,
-    /// Take the modules named in a list, one name a line.
+    /// Take the modules named in a list, one name a line, and look for them also in the directories that its `#path` lines
+    /// name. May be given more than once.
     #[arg(long, value_name = "LIST")]
     pub modules_from: Vec<PathBuf>,
     /// Leave out the modules whose full name matches, for example `*.tests.*`.
@@ -106,6 +107,16 @@ pub struct InstallArgs {
     /// The loader to install; default: the one that came with this program.
     #[arg(long, value_name = "FILE")]
     pub loader: Option<PathBuf>,
+    /// Print a report as JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct UninstallArgs {
+    /// An interpreter of the environment.
+    #[arg(long, value_name = "PY", required = true)]
+    pub python: PathBuf,
     /// Print a report as JSON on stdout.
     #[arg(long)]
     pub json: bool,

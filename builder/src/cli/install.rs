@@ -1,6 +1,6 @@
 //! `cds-build install` and `cds-build uninstall`
 
-use super::args::InstallArgs;
+use super::args::{InstallArgs, UninstallArgs};
 use super::{DONE, output};
 use anyhow::Result;
 use cds_build::install::{self, InstallReport, Outcome};
@@ -9,16 +9,16 @@ use cds_build::target::Target;
 /// Puts the loader into an environment.
 pub fn install(args: &InstallArgs) -> Result<u8> {
     let target = Target::probe(&args.python)?;
-    report(args, &install::install(&target, args.loader.as_deref())?)
+    report(args.json, &install::install(&target, args.loader.as_deref())?)
 }
 
 /// Takes the loader out of an environment.
-pub fn uninstall(args: &InstallArgs) -> Result<u8> {
+pub fn uninstall(args: &UninstallArgs) -> Result<u8> {
     let target = Target::probe(&args.python)?;
-    report(args, &install::uninstall(&target)?)
+    report(args.json, &install::uninstall(&target)?)
 }
 
-fn report(args: &InstallArgs, report: &InstallReport) -> Result<u8> {
+fn report(json: bool, report: &InstallReport) -> Result<u8> {
     let site = report.site.display();
     let (outcome, text) = match &report.outcome {
         Outcome::Installed => ("installed", format!("installed the loader in {site}")),
@@ -37,7 +37,7 @@ fn report(args: &InstallArgs, report: &InstallReport) -> Result<u8> {
     for path in &report.images {
         eprintln!("image: {}", path.display());
     }
-    if args.json {
+    if json {
         let json = serde_json::json!({
             "site": report.site,
             "outcome": outcome,
