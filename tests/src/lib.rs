@@ -3,6 +3,7 @@
 pub mod environments;
 pub mod files;
 pub mod interpreters;
+pub mod oracle;
 pub mod process;
 pub mod suite;
 pub mod tools;

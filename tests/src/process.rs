@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 pub struct Run {
     command: Command,
     shown: Vec<OsString>,
+    has_input: bool,
 }
 
 /// What a finished command left behind.
@@ -35,7 +36,7 @@ impl Run {
             command.env_remove(key);
         }
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("NO_COLOR", "1").env("COLUMNS", "120");
-        Run { command, shown: vec![program.as_ref().to_owned()] }
+        Run { command, shown: vec![program.as_ref().to_owned()], has_input: false }
     }
 
     /// Appends an argument.
@@ -68,11 +69,22 @@ impl Run {
         self
     }
 
+    /// Reads standard input from a file.
+    pub fn stdin(mut self, file: &Path) -> Result<Run> {
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        self.command.stdin(opened);
+        self.has_input = true;
+        Ok(self)
+    }
+
     /// Runs the command to its end, however that looks.
     pub fn output(mut self) -> Result<Output> {
         use std::os::unix::process::ExitStatusExt;
         let command = self.shown.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let output = self.command.stdin(Stdio::null()).output().with_context(|| format!("cannot run `{command}`"))?;
+        if !self.has_input {
+            self.command.stdin(Stdio::null());
+        }
+        let output = self.command.output().with_context(|| format!("cannot run `{command}`"))?;
         let status = output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Output { command, status, stdout: text(output.stdout), stderr: text(output.stderr) })

@@ -8,9 +8,11 @@ mod edits;
 mod install;
 mod layouts;
 mod opcodes;
+mod oracle;
 mod packages;
 mod packaging;
 mod rejection;
+mod relocated;
 mod tidy;
 mod workflow;
 
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 13] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 15] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         edits::trials,
         behaviour::trials,
         workflow::trials,
+        oracle::trials,
+        relocated::trials,
         packages::trials,
         packaging::trials,
     ];

@@ -1,0 +1,56 @@
+//! Images that cannot lie where they want to: every prediction about the image itself fails, and everything still works.
+
+use anyhow::{Context, Result, ensure};
+use cds_tests::environments::Environment;
+use cds_tests::fixtures;
+use cds_tests::interpreters::{Interpreter, Interpreters};
+use cds_tests::oracle::Comparison;
+use cds_tests::suite::on_each;
+use libtest_mimic::Trial;
+
+pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
+    on_each(interpreters, "relocated", &[("memory", memory), ("programs", programs)])
+}
+
+const PACKAGES: [&str; 6] = ["json", "asyncio", "unittest", "email", "argparse", "decimal"];
+
+/// Objects of a relocated image are what marshal makes, too.
+fn memory(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    environment.build(&environment.image())?.args(PACKAGES).ok()?;
+    let mut comparison = Comparison::of(&environment.image())?;
+    let mut patched = Vec::new();
+    for occupied in [false, true] {
+        comparison.occupied = occupied;
+        let report = comparison.run(python, &environment)?;
+        ensure!(report.differences.is_empty(), "differences:\n{}", report.differences.join("\n"));
+        ensure!(report.compared > 50 && report.compared == comparison.modules.len(), "{report:?}");
+        let status = &report.status;
+        ensure!(!occupied || status["base"] == "relocated", "the place is taken: {status}");
+        patched.push(status["patched_slots"].as_u64().context("no patched slots")?);
+    }
+    ensure!(patched[1] > 10_000 && patched[0] <= patched[1], "patched slots: {patched:?}");
+    Ok(())
+}
+
+/// A program that uses what it imports prints the same without an image, with one, and with a relocated one.
+fn programs(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let image = environment.scratch.join("image.so");
+    environment.build(&image)?.args(PACKAGES).ok()?;
+    let base = Comparison::of(&image)?.preferred_base;
+    let program = fixtures().join("programs/relocated.py");
+    let run = |how: &str| {
+        let run = environment.python().env("PYCDSMODE", "OFF").args(["-W", "error"]).arg(&program);
+        run.arg(how).arg(&image).arg(base.to_string()).ok()?.silent()?.json()
+    };
+    let (without, free, taken) = (run("without")?, run("free")?, run("taken")?);
+    ensure!(without["printed"].as_str().is_some_and(|text| text.lines().count() >= 6), "prints little: {without}");
+    ensure!(free["printed"] == without["printed"], "the image changes the output:\n{without}\n{free}");
+    ensure!(taken["printed"] == without["printed"], "a relocated image changes the output:\n{without}\n{taken}");
+    ensure!(taken["status"]["base"] == "relocated", "{taken}");
+    ensure!(taken["status"]["served"].as_u64() > Some(30) && taken["owned"] == true, "little served: {taken}");
+    ensure!(taken["status"]["served"] == free["status"]["served"], "another number served:\n{free}\n{taken}");
+    ensure!(without["owned"] == false && without["status"]["state"] == "off", "{without}");
+    Ok(())
+}
