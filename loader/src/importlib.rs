@@ -115,7 +115,8 @@ impl Importlib {
         let path_finder = external.get(c"PathFinder")?;
 
         let mut originals = Vec::new();
-        let watched: [(&Object, &CStr); 6] = [
+        let watched: [(&Object, &CStr); 7] = [
+            (&source_loader, c"create_module"),
             (&source_loader, c"get_data"),
             (&source_loader, c"path_stats"),
             (&source_loader, c"get_code"),

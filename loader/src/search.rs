@@ -3,11 +3,12 @@
 use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use cds_layout::format::{InvalidationMode, ModuleRecord};
 
 use crate::active::Active;
-use crate::directories::{as_path, counts_as_empty, mtime_ns};
+use crate::directories::{Listing, as_path, counts_as_empty, mtime_ns};
 use crate::fixup::Failure;
 use crate::image::Malformed;
 use crate::paths::Directory;
@@ -216,15 +217,33 @@ impl Search<'_> {
         })
     }
 
-    /// Whether the directory `path` has an entry that could be the module.
+    /// Whether a `FileFinder` of the directory `path` finds the module. A directory without `__init__` in it is no
+    /// module yet: the search goes on, and an ordinary module further on wins.
     fn listed(&self, path: &Object) -> Result<bool, Aside> {
         let path = py::path_bytes(path)?;
         let path = path.bytes()?;
-        let listing = fs::metadata(as_path(path)).and_then(|m| self.active.listings.get(path, &m));
-        match listing {
-            Ok(listing) => Ok(listing.provides(self.tail.as_bytes())),
-            Err(error) if counts_as_empty(&error) => Ok(false),
-            Err(_) => Ok(true),
+        let tail = self.tail.as_bytes();
+        let Some(listing) = self.names_in(path) else { return Ok(true) };
+        // Most directories have nothing that starts like the module.
+        if !listing.provides(tail) {
+            return Ok(false);
+        }
+        if self.suffix_of(&listing, self.tail).is_some() {
+            return Ok(true);
+        }
+        if !listing.contains(tail) {
+            return Ok(false);
+        }
+        let inside = self.names_in(&[path, b"/", tail].concat());
+        Ok(inside.is_none_or(|inside| self.suffix_of(&inside, "__init__").is_some()))
+    }
+
+    /// The names in a directory; none if it counts as empty, `None` if that cannot be known.
+    fn names_in(&self, path: &[u8]) -> Option<Arc<Listing>> {
+        match fs::metadata(as_path(path)).and_then(|m| self.active.listings.get(path, &m)) {
+            Ok(listing) => Some(listing),
+            Err(error) if counts_as_empty(&error) => Some(Arc::default()),
+            Err(_) => None,
         }
     }
 
@@ -288,22 +307,22 @@ impl Search<'_> {
 
     /// The first of the suffixes that `FileFinder` tries with which `stem` is in the directory.
     fn first(&self, directory: &str, stem: &str) -> Result<Option<&str>, Aside> {
-        let listing = self.listing(directory)?;
+        Ok(self.suffix_of(&*self.listing(directory)?, stem))
+    }
+
+    /// The same for a listing.
+    fn suffix_of(&self, listing: &Listing, stem: &str) -> Option<&str> {
         let mut name = String::with_capacity(stem.len() + 32);
-        Ok(self.active.importlib.suffixes.iter().map(String::as_str).find(|suffix| {
+        self.active.importlib.suffixes.iter().map(String::as_str).find(|suffix| {
             name.clear();
             name.push_str(stem);
             name.push_str(suffix);
             listing.contains(name.as_bytes())
-        }))
+        })
     }
 
-    fn listing(&self, path: &str) -> Result<std::sync::Arc<crate::directories::Listing>, Aside> {
-        match fs::metadata(path).and_then(|m| self.active.listings.get(path.as_bytes(), &m)) {
-            Ok(listing) => Ok(listing),
-            Err(error) if counts_as_empty(&error) => Ok(Default::default()),
-            Err(_) => Err(Aside::Directory(path.to_owned())),
-        }
+    fn listing(&self, path: &str) -> Result<Arc<Listing>, Aside> {
+        self.names_in(path.as_bytes()).ok_or_else(|| Aside::Directory(path.to_owned()))
     }
 }
 

@@ -24,6 +24,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("shadowed_by_script_directory", shadowed_by_script_directory),
             ("shadowed_by_pythonpath", shadowed_by_pythonpath),
             ("shadowed_by_working_directory", shadowed_by_working_directory),
+            ("not_shadowed_by_other_files", not_shadowed_by_other_files),
             ("shadowed_at_run_time", shadowed_at_run_time),
             ("shadowed_standard_library", shadowed_standard_library),
             ("new_file_in_package", new_file_in_package),
@@ -174,6 +175,20 @@ fn shadowed_by_working_directory(python: &Interpreter) -> Result<()> {
     let tree = Tree::new(python)?;
     local_modules(&tree.environment.scratch)?;
     tree.evaluates(LOCAL, BOTH)
+}
+
+/// Data that is named like a module is none: the image still serves what the search finds further on.
+fn not_shadowed_by_other_files(python: &Interpreter) -> Result<()> {
+    let tree = Tree::new(python)?;
+    let here = &tree.environment.scratch;
+    write(here.join("single.txt"), "data")?;
+    write(here.join("single.log.gz"), "data")?;
+    write(here.join("pack/readme.md"), "a checkout directory that is named like the package in it")?;
+    let ask = "import single, pack, cds_loader\n\
+               used = cds_loader.status()['state'] == 'active'\n\
+               assert cds_loader.owns(single.f.__code__) == cds_loader.owns(pack.f.__code__) == used\n\
+               print(single.f(), pack.f())";
+    tree.evaluates("old old", ask)
 }
 
 fn shadowed_at_run_time(python: &Interpreter) -> Result<()> {

@@ -3,8 +3,10 @@
 mod bad_input;
 mod behaviour;
 mod cli;
+mod damage;
 mod determinism;
 mod edits;
+mod fidelity;
 mod install;
 mod layouts;
 mod opcodes;
@@ -13,6 +15,7 @@ mod packages;
 mod packaging;
 mod rejection;
 mod relocated;
+mod selection;
 mod tidy;
 mod workflow;
 
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 15] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 18] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -40,7 +43,10 @@ fn main() -> ExitCode {
         bad_input::trials,
         determinism::trials,
         rejection::trials,
+        damage::trials,
+        selection::trials,
         edits::trials,
+        fidelity::trials,
         behaviour::trials,
         workflow::trials,
         oracle::trials,

@@ -1,5 +1,7 @@
 //! Trace a program, dump an image of what it imported, share it: the workflow of three commands.
 
+use std::ffi::OsString;
+
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
@@ -10,7 +12,7 @@ use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "workflow", &[("trace_dump_share", trace_dump_share)])
+    on_each(interpreters, "workflow", &[("trace_dump_share", trace_dump_share), ("own_directories", own_directories)])
 }
 
 /// Imports packages and the local module `helper`, prints, and leaves the loader's status in a file.
@@ -25,17 +27,20 @@ with open("status.json", "w") as file:
     json.dump([cds_loader.status(), cds_loader.owns(requests.get.__code__), cds_loader.owns(helper.answer.__code__)], file)
 "#;
 
+/// `PATH` with `cds-build` on it, as it is in an environment that the package is installed in.
+fn search_path() -> Result<OsString> {
+    let mut path = vec![tools()?.builder.parent().context("no parent")?.to_owned()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    Ok(std::env::join_paths(path)?)
+}
+
 fn trace_dump_share(python: &Interpreter) -> Result<()> {
     let environment = Environment::full(python)?;
     let directory = environment.scratch.join("workflow");
     let _ = std::fs::remove_dir_all(&directory);
     write(directory.join("run.py"), RUN)?;
     write(directory.join("helper.py"), "def answer(): return 42\n")?;
-    // `cds-build` is on PATH, as it is in an environment that the package is installed in.
-    let tools = tools()?;
-    let mut path = vec![tools.builder.parent().context("no parent")?.to_owned()];
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let path = std::env::join_paths(path)?;
+    let (tools, path) = (tools()?, search_path()?);
     let run = |mode: &str| -> Run { environment.python().cwd(&directory).env("PATH", &path).env("PYCDSMODE", mode) };
     let plain = run("OFF").arg("run.py").ok()?.silent()?;
 
@@ -64,5 +69,35 @@ fn trace_dump_share(python: &Interpreter) -> Result<()> {
     run("TRACE").env("PYCDSLIST", "heap.lst").args(["-c", "import wave"]).ok()?.silent()?;
     let longer = String::from_utf8(read(directory.join("heap.lst"))?)?;
     ensure!(longer.starts_with(&list) && longer.lines().any(|l| l == "wave"), "TRACE does not append:\n{longer}");
+    Ok(())
+}
+
+/// Modules beside the script, below `PYTHONPATH`, and in a directory that the program itself puts on `sys.path`.
+fn own_directories(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let directory = environment.scratch.join("workflow");
+    let (library, late) = (environment.scratch.join("library"), environment.scratch.join("late"));
+    write(directory.join("beside.py"), "def f(): return 'beside'\n")?;
+    write(library.join("below/__init__.py"), "def f(): return 'below'\n")?;
+    write(library.join("below/leaf.py"), "def f(): return 'leaf'\n")?;
+    write(late.join("added.py"), "def f(): return 'added'\n")?;
+    let program = format!(
+        "import sys\nsys.path.append({late:?})\nimport beside, below.leaf, added, colorsys, cds_loader\n\
+         modules = beside, below, below.leaf, added\nprint(*[m.f() for m in modules])\n\
+         print(*[cds_loader.owns(m.f.__code__) for m in modules], file=sys.stderr)\n"
+    );
+    write(directory.join("run.py"), program)?;
+    let path = search_path()?;
+    let run = |mode: &str| -> Run {
+        let run = environment.python().cwd(&environment.scratch).env("PATH", &path).env("PYCDSMODE", mode);
+        run.env("PYTHONPATH", &library).env("PYCDSLIST", "heap.lst").env("PYCDSARCHIVE", "heap.so")
+    };
+    let script = directory.join("run.py");
+    let plain = run("OFF").arg(&script).ok()?;
+    ensure!(plain.stdout == "beside below leaf added\n", "{plain}");
+    run("TRACE").arg(&script).ok()?;
+    run("DUMP").ok()?;
+    let shared = run("SHARE").arg(&script).ok()?;
+    ensure!(shared.stdout == plain.stdout && shared.stderr == "True True True True\n", "{shared}");
     Ok(())
 }
