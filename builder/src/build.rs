@@ -5,14 +5,12 @@ use crate::code::{self, CodeError, ModuleCode};
 use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
 use crate::fixups;
-use crate::marshal::{self, MarshalError};
 use crate::objects::{self, Placement, TooLarge, TooManyCodes};
 use crate::share::{self, Constants, ModuleGraph};
 use crate::stats::{self, Notes};
 use crate::tables;
 use crate::target::Target;
 use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode, SectionKind};
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 /// What to build.
@@ -59,8 +57,6 @@ pub enum BuildError {
     Discover { python: String, source: DiscoverError },
     #[error("cannot obtain the modules' code")]
     Code(#[from] CodeError),
-    #[error("the code of `{name}` cannot be read")]
-    Marshal { name: String, source: MarshalError },
     #[error("there is no module with code to put into an image")]
     Nothing { skipped: Vec<Skip> },
     #[error("machine {0} is not supported")]
@@ -85,22 +81,19 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let discovery = discover::discover(target, &options.discover)
         .map_err(|source| BuildError::Discover { python: target.executable.display().to_string(), source })?;
 
-    // Code from valid `.pyc` files, otherwise compiled by the target.
+    // Code from valid `.pyc` files, otherwise compiled by the target; marshal data read into graphs.
     progress.pass("obtaining code", Some(sources(&discovery)));
     let hashes = options.invalidation == InvalidationMode::CheckedHash;
-    let (codes, unusable) = code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
+    let (mut codes, unusable) =
+        code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
     if codes.is_empty() {
         let skipped = discovery.skipped.into_iter().chain(unusable).collect();
         return Err(BuildError::Nothing { skipped });
     }
 
-    // Marshal data into graphs.
-    progress.pass("reading code", Some(codes.len()));
-    let graphs = graphs(target, &discovery, &codes, progress)?;
-
     // Equal constants become one object.
     progress.pass("sharing constants", None);
-    let constants = share::share(graphs, layout);
+    let constants = share::share(graphs(&discovery, &mut codes), layout);
 
     // Every object gets its place.
     progress.pass("placing objects", None);
@@ -154,22 +147,12 @@ fn sources(discovery: &Discovery) -> usize {
     discovery.modules.iter().filter(|m| m.kind == discover::FoundKind::Source).count()
 }
 
-fn graphs(
-    target: &Target,
-    discovery: &Discovery,
-    codes: &[ModuleCode],
-    progress: &dyn Progress,
-) -> Result<Vec<ModuleGraph>, BuildError> {
-    codes
-        .par_iter()
-        .map(|code| {
-            let found = &discovery.modules[code.module];
-            let (graph, root) = marshal::read(&code.marshal, target.minor())
-                .map_err(|source| BuildError::Marshal { name: found.name.clone(), source })?;
-            progress.step(1);
-            Ok(ModuleGraph { graph, root, filename: found.path.to_string_lossy().into_owned() })
-        })
-        .collect()
+/// Hands the graphs over, one after the other, so that each is gone once its constants are merged.
+fn graphs<'a>(discovery: &'a Discovery, codes: &'a mut [ModuleCode]) -> impl Iterator<Item = ModuleGraph> + 'a {
+    codes.iter_mut().map(|code| {
+        let filename = discovery.modules[code.module].path.to_string_lossy().into_owned();
+        ModuleGraph { graph: std::mem::take(&mut code.graph), root: code.root, filename }
+    })
 }
 
 /// Tables by kind, as bytes.

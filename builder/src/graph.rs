@@ -5,7 +5,7 @@
 pub struct ObjId(pub u32);
 
 /// Objects of one module. Children come before or after their parents; ids are stable.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Graph {
     /// The objects by id.
     pub objects: Vec<Object>,

@@ -13,7 +13,7 @@ mod worker;
 pub use source_hash::source_hash;
 
 use crate::discover::{Discovery, Found, FoundKind, Skip};
-use crate::graph::Object;
+use crate::graph::{Graph, ObjId, Object};
 use crate::marshal;
 use crate::target::Target;
 use rayon::prelude::*;
@@ -25,9 +25,13 @@ use thiserror::Error;
 pub struct ModuleCode {
     /// Index into [`Discovery::modules`].
     pub module: usize,
-    /// Marshal data of the module's code object, without the header of a `.pyc`. It has been read once without error.
+    /// Marshal data of the module's code object, without the header of a `.pyc`.
     /// Its `co_filename` may be an old path: importlib replaces it after loading (`_imp._fix_co_filename`).
     pub marshal: Vec<u8>,
+    /// What the marshal data says.
+    pub graph: Graph,
+    /// The code object in `graph`.
+    pub root: ObjId,
     /// Where the code is from.
     pub origin: CodeOrigin,
     /// [`source_hash`] of the source, or 0 if it was not asked for.
@@ -110,12 +114,13 @@ pub fn obtain(
     let compiled = compile::compile(target, optimize, &jobs, &|compiled| {
         progress(1);
         let module = compiled.module;
-        let code = compiled.code.and_then(|data| match check(&data, minor) {
-            Ok(()) => Ok(data),
+        let code = compiled.code.and_then(|data| match read_code(&data, minor) {
+            Ok((graph, root)) => Ok((data, graph, root)),
             Err(problem) => Err(format!("the compiled code cannot be used: {problem}")),
         });
         let hash = if with_hashes { source_hash(target.magic, &compiled.source) } else { 0 };
-        code.map(|marshal| ModuleCode { module, marshal, origin: CodeOrigin::Compiled, hash }).map_err(|reason| {
+        let origin = CodeOrigin::Compiled;
+        code.map(|(marshal, graph, root)| ModuleCode { module, marshal, graph, root, origin, hash }).map_err(|reason| {
             let found = &discovery.modules[module];
             Skip { path: found.path.clone(), module: Some(found.name.clone()), reason }
         })
@@ -159,19 +164,23 @@ fn from_pyc(target: &Target, found: &Found, module: usize, optimize: u8, with_ha
         }
     }
     data.drain(..pyc::HEADER);
-    if let Err(problem) = check(&data, target.layout().minor) {
-        tracing::warn!("`{}` is not used: {problem}", path.display());
-        return None;
-    }
+    let (graph, root) = match read_code(&data, target.layout().minor) {
+        Ok(code) => code,
+        Err(problem) => {
+            tracing::warn!("`{}` is not used: {problem}", path.display());
+            return None;
+        }
+    };
     let hash = if with_hash { source_hash(target.magic, &read()?) } else { 0 };
-    Some(ModuleCode { module, marshal: data, origin: CodeOrigin::Pyc(path), hash })
+    Some(ModuleCode { module, marshal: data, graph, root, origin: CodeOrigin::Pyc(path), hash })
 }
 
-/// Whether the data is that of a code object (`_compile_bytecode`, `importlib/_bootstrap_external.py`).
-fn check(data: &[u8], minor: u8) -> Result<(), String> {
+/// Reads the data of a code object; anything else is refused as importlib refuses it (`_compile_bytecode`,
+/// `importlib/_bootstrap_external.py`).
+fn read_code(data: &[u8], minor: u8) -> Result<(Graph, ObjId), String> {
     let (graph, root) = marshal::read(data, minor).map_err(|error| error.to_string())?;
     match graph.get(root) {
-        Object::Code(_) => Ok(()),
+        Object::Code(_) => Ok((graph, root)),
         _ => Err("marshal data of something that is not a code object".to_owned()),
     }
 }
