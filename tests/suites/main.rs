@@ -7,6 +7,7 @@ mod damage;
 mod determinism;
 mod edits;
 mod fidelity;
+mod identity;
 mod install;
 mod layouts;
 mod opcodes;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 18] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 19] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         selection::trials,
         edits::trials,
         fidelity::trials,
+        identity::trials,
         behaviour::trials,
         workflow::trials,
         oracle::trials,
