@@ -1,7 +1,7 @@
 //! The records of an image: text, roots, directories, modules, index, externs and notes.
 
 use crate::code::ModuleCode;
-use crate::discover::{Discovery, Found, FoundKind};
+use crate::discover::{Discovery, FoundKind};
 use crate::fixups::Fixups;
 use crate::objects::Placement;
 use crate::share::Constants;
@@ -88,7 +88,7 @@ pub fn assemble(
             FoundKind::Namespace => ModuleKind::Namespace,
         };
         let Some(&directory) = numbers.get(&(found.root, found.directory.clone())) else { continue };
-        let package = package_directory(found).and_then(|p| numbers.get(&(found.root, p)).copied());
+        let package = found.package_directory().and_then(|p| numbers.get(&(found.root, p)).copied());
         let (code, start, size) = match unit {
             Some(unit) => {
                 let region = placement.regions[unit as usize];
@@ -103,7 +103,7 @@ pub fn assemble(
             name: text.add(&found.name),
             file: text.add(&found.file),
             directory,
-            package: if found.is_package { package.unwrap_or(NONE) } else { NONE },
+            package: package.unwrap_or(NONE),
             kind,
             code,
             unit: unit.unwrap_or(NONE),
@@ -168,15 +168,6 @@ impl Tables {
             (SectionKind::Fixups, tables),
         ]
     }
-}
-
-/// The directory below the root that is a package's `__path__`.
-fn package_directory(found: &Found) -> Option<String> {
-    if !found.is_package {
-        return None;
-    }
-    let last = found.name.rsplit('.').next()?;
-    Some(if found.directory.is_empty() { last.to_owned() } else { format!("{}/{last}", found.directory) })
 }
 
 /// What a root is relative to, so that the tree may move: the longest prefix that holds it.

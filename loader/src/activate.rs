@@ -41,16 +41,15 @@ const MARK: &std::ffi::CStr = c"cds_loader";
 /// The mark of an image in use, by this copy of the loader or another one (an environment's own and a build tree's).
 const IMAGE_MARK: &std::ffi::CStr = c"cds_loader.image";
 
-/// Takes the interpreter for one image: two loaders must not both prepare objects and serve imports.
-fn claim() -> Result<(), Reason> {
-    let claimed = || -> py::Result<bool> {
-        let dict = py::interpreter_dict().ok_or(py::Raised)?;
-        let mark = py::interned(IMAGE_MARK)?;
-        let taken = dict.item(&mark)?.is_some();
-        dict.set_item(&mark, &py::boolean(true))?;
-        Ok(!taken)
-    };
-    if python(claimed())? { Ok(()) } else { Err(Reason::OtherLoader) }
+/// Two loaders must not both prepare objects and serve imports.
+fn refuse_second_loader() -> Result<(), Reason> {
+    let marked = || py::interpreter_dict().ok_or(py::Raised)?.item(&py::interned(IMAGE_MARK)?);
+    if python(marked())?.is_none() { Ok(()) } else { Err(Reason::OtherLoader) }
+}
+
+/// Tells other copies of the loader that there is an image in use.
+fn mark_image() -> py::Result<()> {
+    py::interpreter_dict().ok_or(py::Raised)?.set_item(&py::interned(IMAGE_MARK)?, &py::boolean(true))
 }
 
 /// Looks who asks, without leaving a mark.
@@ -219,7 +218,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
     let importlib = python(Importlib::new())?;
     // Before anything is mapped: no place in the search, no image.
     python(importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
-    claim()?;
+    refuse_second_loader()?;
     let mapping = map(path, &judged)?;
     let header = judged.header;
     let invalidation = match header.invalidation {
@@ -246,6 +245,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         python(status::summarize_at_exit())?;
     }
     let (finders, position) = python(active.importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
+    python(mark_image())?;
     active.publish();
     record(Outcome::Active);
     if let Err(reason) = python(finders.list_insert(position, &finder)) {

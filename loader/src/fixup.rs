@@ -82,20 +82,28 @@ impl Fixups {
         }
         let reader = image.unit(unit).ok_or(Failure::Malformed)?;
         for needed in reader.units() {
+            let needed = needed.ok_or(Failure::Malformed)?;
             // The list is complete and in order of need, so one level is enough: no recursion, no cycles.
-            self.fix_one(image, needed.ok_or(Failure::Malformed)?, None)?;
+            if self.units.get(needed) != Some(DONE) {
+                self.fix_one(image, needed, &image.unit(needed).ok_or(Failure::Malformed)?, None)?;
+            }
         }
-        self.fix_one(image, unit, Some(filename))
+        self.fix_one(image, unit, &reader, Some(filename))
     }
 
-    fn fix_one(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
+    fn fix_one(
+        &self,
+        image: &Image,
+        unit: u32,
+        reader: &UnitReader<'_>,
+        filename: Option<&Filename<'_>>,
+    ) -> Result<(), Failure> {
         match self.units.get(unit) {
             Some(DONE) => return Ok(()),
             Some(TODO) => {}
             Some(BUSY) => return Err(Failure::Busy),
             _ => return Err(Failure::Malformed),
         }
-        let reader = image.unit(unit).ok_or(Failure::Malformed)?;
         for needed in reader.units() {
             match self.units.get(needed.ok_or(Failure::Malformed)?) {
                 Some(DONE) => {}
@@ -105,7 +113,7 @@ impl Fixups {
         }
         // The calls below may start a collection, whose finalizers may run any Python code in any thread.
         self.units.set(unit, BUSY);
-        let result = self.apply(image, &reader, filename);
+        let result = self.apply(image, reader, filename);
         self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
         result
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cds_layout::cpython::{CodeSource, Layout, layout};
+use cds_layout::cpython::{CodeField, CodeSource, Layout, Repr, layout};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -89,20 +89,14 @@ fn installed_loader(environment: &Environment) -> Result<PathBuf> {
 
 /// The rows that the oracle reads.
 fn layout_json(rows: &Layout) -> Value {
-    let kind = |source: CodeSource| match source {
-        CodeSource::Version => "Version",
-        CodeSource::Consts
-        | CodeSource::Names
-        | CodeSource::ExceptionTable
-        | CodeSource::LocalsPlusNames
-        | CodeSource::LocalsPlusKinds
-        | CodeSource::Filename
-        | CodeSource::Name
-        | CodeSource::QualName
-        | CodeSource::LineTable => "Object",
+    // A pointer is that to an object, or one that every fresh code object has as null.
+    let kind = |field: &CodeField| match (field.source, field.repr) {
+        (CodeSource::Version, _) => "Version",
+        (CodeSource::Constant(_), _) => "Bytes",
+        (_, Repr::Ptr) => "Object",
         _ => "Bytes",
     };
-    let fields = rows.code.fields.iter().map(|f| json!([f.name, f.offset, f.repr.size(), kind(f.source)]));
+    let fields = rows.code.fields.iter().map(|f| json!([f.name, f.offset, f.repr.size(), kind(f)]));
     let (text, bits) = (&rows.str_, &rows.str_.bits);
     json!({
         "size": rows.head.size,

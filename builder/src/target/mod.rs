@@ -11,6 +11,7 @@ pub mod testing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cds_layout::cpython::Layout;
 use cds_layout::format::Extern;
@@ -81,14 +82,23 @@ pub struct Target {
 
 /// Takes everything out of a child's environment that could change what it imports or compiles, and keeps an installed
 /// loader from serving it. For interpreters that are to run without `-E`.
-pub fn isolate(command: &mut std::process::Command) {
+pub fn isolate(command: &mut Command) {
+    remove_variables(command, "PYTHON");
+    without_loader(command);
+}
+
+/// Keeps an installed loader from serving a child.
+fn without_loader(command: &mut Command) {
+    remove_variables(command, "PYCDS");
+    command.env("PYCDSMODE", "OFF");
+}
+
+fn remove_variables(command: &mut Command, prefix: &str) {
     for (name, _) in std::env::vars_os() {
-        let bytes = name.as_encoded_bytes();
-        if bytes.starts_with(b"PYTHON") || bytes.starts_with(b"PYCDS") {
+        if name.as_encoded_bytes().starts_with(prefix.as_bytes()) {
             command.env_remove(name);
         }
     }
-    command.env("PYCDSMODE", "OFF");
 }
 
 /// A directory of `sys.path`.

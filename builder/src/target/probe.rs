@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::elf::ElfFile;
 use super::objects::{Live, symbol_names};
-use super::{SearchEntry, Target, TargetError, minor};
+use super::{SearchEntry, Target, TargetError, minor, without_loader};
 
 const SCRIPT: &str = include_str!("probe.py");
 
@@ -126,13 +126,8 @@ fn run(python: &Path) -> Result<Output, TargetError> {
         let (first, last) = layout.small_ints;
         command.arg(format!("{}:{first}:{last}", layout.minor));
     }
-    // A loader that is installed there must not serve this process.
-    for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(b"PYCDS") {
-            command.env_remove(name);
-        }
-    }
-    command.env("PYCDSMODE", "OFF").stdin(Stdio::null());
+    without_loader(&mut command);
+    command.stdin(Stdio::null());
     command.output().map_err(|source| {
         let python = python.to_owned();
         // A script whose own interpreter is missing gives the same error as a missing file.
