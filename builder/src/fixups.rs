@@ -76,7 +76,7 @@ pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout) ->
     };
 
     let shared_tuples: Vec<NodeId> =
-        ids(constants).filter(|&id| constants.owner(id).is_none() && constants.node(id).is_tuple()).collect();
+        ids(constants).filter(|&id| constants.owner(id).is_none() && constants.node(id).is_container()).collect();
     let tuple_numbers = numbers(constants, &shared_tuples);
     let first_tuple = constants.modules.len() as u32;
 
@@ -90,7 +90,7 @@ pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout) ->
             let mine = constants.owner(id) == Some(number as u32);
             if mine {
                 collector.object(id, &mut unit);
-            } else if node.is_tuple() {
+            } else if node.is_container() {
                 tuples.insert(tuple_numbers[id.0 as usize] + first_tuple);
             } else if node.is_placed() && !node.is_interned() {
                 collector.object(id, &mut unit);
@@ -104,11 +104,9 @@ pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout) ->
         let mut unit = Collected::default();
         collector.object(id, &mut unit);
         // A frozenset hashes its items when it is made, so they must be whole by then.
-        if let Node::Tuple(items) | Node::Items(items) = constants.node(id) {
-            for &item in items.iter().collect::<BTreeSet<_>>() {
-                if constants.node(item).is_placed() && !constants.node(item).is_tuple() {
-                    collector.object(item, &mut unit);
-                }
+        for &item in constants.node(id).items().iter().collect::<BTreeSet<_>>() {
+            if constants.node(item).is_placed() && !constants.node(item).is_container() {
+                collector.object(item, &mut unit);
             }
         }
         units.push(unit.finish(layout));
@@ -174,7 +172,7 @@ impl Collector<'_> {
     /// Objects that no unit owns relocate their inner pointers at once.
     fn is_eager(&self, id: NodeId) -> bool {
         let node = self.constants.node(id);
-        node.is_interned() || (self.constants.owner(id).is_none() && !node.is_tuple())
+        node.is_interned() || (self.constants.owner(id).is_none() && !node.is_container())
     }
 
     fn object(&self, id: NodeId, unit: &mut Collected) {

@@ -47,6 +47,8 @@ pub enum Object {
     Tuple(Box<[ObjId]>),
     /// `frozenset`, items in marshal order
     FrozenSet(Box<[ObjId]>),
+    /// `slice`: start, stop, step
+    Slice([ObjId; 3]),
     /// Code object
     Code(Box<Code>),
 }

@@ -53,6 +53,7 @@ pub fn by_kind(constants: &Constants, placement: &Placement, layout: &Layout) ->
             Node::Complex(..) => "complex",
             Node::Tuple(_) => "tuple",
             Node::Items(_) => "tuple (frozenset items)",
+            Node::Slice(_) => "slice",
             Node::Extern(_) | Node::FrozenSet(_) => continue,
         };
         let entry = kinds.entry(name.to_owned()).or_default();

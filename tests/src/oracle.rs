@@ -104,6 +104,7 @@ fn layout_json(rows: &Layout) -> Value {
         "code_fields": fields.collect::<Vec<_>>(),
         "bytecode": rows.code.bytecode,
         "bytes_data": rows.bytes_data,
+        "slice": rows.slice.map(|s| json!({ "start": s.start, "stop": s.stop, "step": s.step })),
         "float": rows.float_value,
         "complex": rows.complex_value,
         "long": { "tag": rows.long.tag_offset, "digits": rows.long.digits, "bits": rows.long.digit_bits },

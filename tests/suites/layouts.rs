@@ -75,7 +75,7 @@ fn rows(layout: &Layout) -> Rows {
     r.size("PyGC_Head", head.gc_head);
     r.size("PyObject", head.object_size);
     if layout.refcount.immortal {
-        r.add("_Py_IMMORTAL_REFCNT", "_Py_IMMORTAL_REFCNT", layout.refcount.initial);
+        r.add("ob_refcnt of static objects", "STATIC_REFCNT", layout.refcount.initial);
     }
 
     let text = &layout.str_;
@@ -120,6 +120,15 @@ fn rows(layout: &Layout) -> Rows {
     r.add("_PY_NSMALLPOSINTS", "_PY_NSMALLPOSINTS", layout.small_ints.1.unsigned_abs() + 1);
 
     r.offset("PyTupleObject", "ob_item", layout.tuple_items);
+    if let Some(hash) = layout.tuple_hash {
+        r.offset("PyTupleObject", "ob_hash", hash);
+    }
+    if let Some(slice) = layout.slice {
+        r.offset("PySliceObject", "start", slice.start);
+        r.offset("PySliceObject", "stop", slice.stop);
+        r.offset("PySliceObject", "step", slice.step);
+        r.size("PySliceObject", slice.step + 8);
+    }
     r.offset("PyBytesObject", "ob_shash", layout.bytes_hash);
     r.offset("PyBytesObject", "ob_sval", layout.bytes_data);
     r.offset("PyFloatObject", "ob_fval", layout.float_value);

@@ -1,6 +1,6 @@
 //! Reads marshal data, the body of a `.pyc`, into a [`Graph`].
 //!
-//! Every type that CPython 3.11 to 3.13 write for immutable values and code objects is understood, as `r_object`
+//! Every type that CPython 3.11 to 3.15 write for immutable values and code objects is understood, as `r_object`
 //! (`Python/marshal.c`) reads it. What identifies an object in the data is kept: a back reference gives the same
 //! [`ObjId`]; `None`, the booleans and `...` are one object each. [`Str::interned`](crate::graph::Str::interned) is
 //! the flag found in the data, and nothing more.

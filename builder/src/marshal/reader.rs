@@ -48,6 +48,7 @@ struct Open {
 enum Kind {
     Tuple,
     FrozenSet,
+    Slice,
     Code(Box<Scalars>),
 }
 
@@ -65,6 +66,9 @@ struct Scalars {
 const CODE_OBJECTS: usize = 10;
 /// How many of them come before `co_firstlineno`.
 const CODE_OBJECTS_BEFORE_LINE: usize = 8;
+
+/// Objects of a slice.
+const SLICE_OBJECTS: usize = 3;
 
 /// What a type code led to.
 enum Step {
@@ -167,12 +171,13 @@ impl<'a> Reader<'a> {
                 }));
                 return self.open(kind, at, CODE_OBJECTS, flagged);
             }
+            // Written from marshal version 5 on.
+            b':' if self.layout.slice.is_some() => return self.open(Kind::Slice, at, SLICE_OBJECTS, flagged),
             b'0' => return fail(Problem::Null),
             b'[' => return fail(Problem::UnsupportedType("list")),
             b'{' => return fail(Problem::UnsupportedType("dict")),
             b'<' => return fail(Problem::UnsupportedType("set")),
             b'S' => return fail(Problem::UnsupportedType("StopIteration")),
-            // Written from marshal version 5 (CPython 3.14) on.
             b':' => return fail(Problem::UnsupportedType("slice")),
             other => return fail(Problem::UnknownType(other)),
         };
@@ -202,6 +207,7 @@ impl<'a> Reader<'a> {
         let object = match open.kind {
             Kind::Tuple => Object::Tuple(items),
             Kind::FrozenSet => Object::FrozenSet(items),
+            Kind::Slice => Object::Slice([items[0], items[1], items[2]]),
             Kind::Code(scalars) => {
                 let code = assemble(&scalars, &items);
                 validate::code(&self.graph, &code, &self.layout.code)

@@ -5,7 +5,7 @@
 
 use crate::graph::Str;
 use crate::share::{CodeNode, Constants, Node, NodeId};
-use cds_layout::cpython::Layout;
+use cds_layout::cpython::{Layout, SliceLayout};
 use cds_layout::format::{MAX_SPAN, SLOT};
 
 /// Where the objects lie.
@@ -102,9 +102,9 @@ impl Cursor<'_> {
     }
 }
 
-/// Size of the collector's head before an object: tuples have one even when they are untracked.
+/// Size of the collector's head before an object: tuples and slices have one even when they are untracked.
 pub fn gc_head(node: &Node, layout: &Layout) -> u32 {
-    if node.is_tuple() { layout.head.gc_head } else { 0 }
+    if node.is_container() { layout.head.gc_head } else { 0 }
 }
 
 /// Size of an object in bytes, as `tp_basicsize + n * tp_itemsize`.
@@ -121,6 +121,7 @@ pub fn object_size(node: &Node, codes: &[CodeNode], layout: &Layout) -> u64 {
         Node::Float(_) => u64::from(layout.float_value) + 8,
         Node::Complex(..) => u64::from(layout.complex_value) + 16,
         Node::Tuple(items) | Node::Items(items) => u64::from(layout.tuple_items) + 8 * items.len() as u64,
+        Node::Slice(_) => u64::from(slice(layout).step) + 8,
         Node::Code(index) => u64::from(layout.code.bytecode) + codes[*index as usize].bytecode.len() as u64,
     }
 }
@@ -128,4 +129,9 @@ pub fn object_size(node: &Node, codes: &[CodeNode], layout: &Layout) -> u64 {
 /// Offset of a string's characters.
 pub fn str_data(s: &Str, layout: &Layout) -> u32 {
     if s.ascii { layout.str_.ascii_data } else { layout.str_.compact_data }
+}
+
+/// The slice rows of a version: only those versions have slices that the marshal reader lets through.
+pub fn slice(layout: &Layout) -> SliceLayout {
+    layout.slice.expect("the marshal reader refuses slices where there are no rows for them")
 }

@@ -1,6 +1,6 @@
 //! The pointers in an object: at which offset, and to what.
 
-use super::place::str_data;
+use super::place::{slice, str_data};
 use crate::share::{Constants, FilenameRef, Node, NodeId};
 use cds_layout::cpython::{CodeSource, Layout, Repr};
 use cds_layout::format::TypeId;
@@ -25,6 +25,12 @@ pub fn for_each_slot(id: NodeId, constants: &Constants, layout: &Layout, mut eac
         Node::Tuple(items) | Node::Items(items) => {
             for (i, &item) in items.iter().enumerate() {
                 each(layout.tuple_items + 8 * i as u32, Target::Node(item));
+            }
+        }
+        Node::Slice([start, stop, step]) => {
+            let rows = slice(layout);
+            for (at, part) in [(rows.start, start), (rows.stop, stop), (rows.step, step)] {
+                each(at, Target::Node(*part));
             }
         }
         Node::Str(s) | Node::Filename(_, s) => {
@@ -67,6 +73,7 @@ pub fn type_of(node: &Node) -> Option<TypeId> {
         Node::Float(_) => TypeId::Float,
         Node::Complex(..) => TypeId::Complex,
         Node::Tuple(_) | Node::Items(_) => TypeId::Tuple,
+        Node::Slice(_) => TypeId::Slice,
         Node::Code(_) => TypeId::Code,
     })
 }

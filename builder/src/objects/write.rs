@@ -121,7 +121,14 @@ impl Object<'_> {
                 self.u64(layout.complex_value, *re);
                 self.u64(layout.complex_value + 8, *im);
             }
-            Node::Tuple(items) | Node::Items(items) => self.u64(layout.head.size, items.len() as u64),
+            Node::Tuple(items) | Node::Items(items) => {
+                self.u64(layout.head.size, items.len() as u64);
+                if let Some(hash) = layout.tuple_hash {
+                    self.u64(hash, u64::MAX);
+                }
+            }
+            // Nothing but pointers.
+            Node::Slice(_) => {}
             Node::Code(index) => self.code(*index, &codes[*index as usize]),
         }
     }

@@ -74,6 +74,8 @@ impl<'a> Converter<'a> {
             Object::Tuple(items) => items.iter().rev().for_each(|&i| each(i, how)),
             // `intern_string_constants` looks into frozensets; `intern_strings` sees none.
             Object::FrozenSet(items) => items.iter().rev().for_each(|&i| each(i, how)),
+            // `intern_string_constants` does not look into slices in builds with a GIL.
+            Object::Slice(parts) => parts.iter().rev().for_each(|&i| each(i, Interning::Marked)),
             Object::Code(code) => {
                 let fields = self.fields(id, code);
                 fields.into_iter().rev().flatten().for_each(|(child, how)| each(child, how));
@@ -123,6 +125,7 @@ impl<'a> Converter<'a> {
                 let items = Node::Items(self.items(items, how));
                 Node::FrozenSet(self.add(items))
             }
+            Object::Slice(parts) => Node::Slice(parts.map(|part| self.done[&(part, Interning::Marked)])),
             Object::Code(code) => {
                 let code = self.code(id, code);
                 self.constants.codes.push(code);

@@ -28,6 +28,8 @@ pub enum Node {
     Items(Box<[NodeId]>),
     /// A frozenset made from these items at load. It has no place in the image.
     FrozenSet(NodeId),
+    /// A slice: start, stop, step.
+    Slice([NodeId; 3]),
     /// A code object, by its index in [`super::Constants::codes`].
     Code(u32),
     /// A module's `co_filename`, by module number: one string per module whose text depends on where the tree lies.
@@ -45,9 +47,18 @@ impl Node {
         matches!(self, Node::Str(s) if s.interned)
     }
 
-    /// Whether the object is a tuple in the image.
-    pub fn is_tuple(&self) -> bool {
-        matches!(self, Node::Tuple(_) | Node::Items(_))
+    /// Whether the object is made of others and has a place in the image: a tuple or a slice.
+    pub fn is_container(&self) -> bool {
+        matches!(self, Node::Tuple(_) | Node::Items(_) | Node::Slice(_))
+    }
+
+    /// The objects that a container is made of; none for other objects.
+    pub fn items(&self) -> &[NodeId] {
+        match self {
+            Node::Tuple(items) | Node::Items(items) => items,
+            Node::Slice(parts) => parts,
+            _ => &[],
+        }
     }
 }
 

@@ -119,6 +119,7 @@ def objects(first_int, last_int):
             "PyLong_Type": id(int),
             "PyFloat_Type": id(float),
             "PyComplex_Type": id(complex),
+            "PySlice_Type": id(slice),
             "_Py_NoneStruct": id(None),
             "_Py_TrueStruct": id(True),
             "_Py_FalseStruct": id(False),

@@ -116,6 +116,7 @@ fn extra_roots(image: &Image<'_>, target: &Target) -> Vec<PathBuf> {
 fn ask(path: &Path, target: &Target, loader: &Path, optimize: u8, request: &[u8]) -> Result<Answer, RoundTripError> {
     let python = target.executable.clone();
     let run = |source| RoundTripError::Run { python: python.clone(), source };
+    let small_ints = target.layout().small_ints;
     let mut command = Command::new(&target.executable);
     // Without `-E`, so that a loader that is installed there obeys `PYCDSMODE`.
     isolate(&mut command);
@@ -124,6 +125,7 @@ fn ask(path: &Path, target: &Target, loader: &Path, optimize: u8, request: &[u8]
         .args(["-s", "-P", "-B", "-W", "ignore", "-c", SCRIPT])
         .arg(loader)
         .arg(path)
+        .args([small_ints.0, small_ints.1].map(|int| int.to_string()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

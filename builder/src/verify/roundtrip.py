@@ -1,7 +1,7 @@
 """Compares code objects from an image with the same ones from marshal data. Prints one JSON object.
 
-Arguments: the loader's extension module, the image. Standard input: name, file name and marshal data of each
-module, each preceded by its length (4 bytes, little-endian).
+Arguments: the loader's extension module, the image, the smallest and the largest small int. Standard input: name,
+file name and marshal data of each module, each preceded by its length (4 bytes, little-endian).
 """
 
 import _imp
@@ -12,6 +12,7 @@ import marshal
 import sys
 import types
 
+SMALL_INTS = [int(argument) for argument in sys.argv[3:5]]
 ATTRIBUTES = [name for name in dir(types.CodeType) if name.startswith("co_")]
 # These are bound methods, or deprecated and derived from what is compared already.
 ATTRIBUTES = [n for n in ATTRIBUTES if n not in ("co_lines", "co_positions", "co_branches", "co_lnotab")]
@@ -25,7 +26,7 @@ def is_interned(text):
 def is_singleton(value):
     """Whether the interpreter has only one object with this value."""
     if isinstance(value, int):
-        return -5 <= value <= 256
+        return SMALL_INTS[0] <= value <= SMALL_INTS[1]
     if isinstance(value, str):
         return len(value) == 0 or (len(value) == 1 and ord(value) < 256)
     return value in ((), b"")
@@ -56,6 +57,9 @@ def compare(ours, theirs):
                 return f"{where}: {len(a)} items instead of {len(b)}"
             for i, pair in enumerate(zip(a, b)):
                 todo.append((*pair, f"{where}[{i}]"))
+        elif kind is slice:
+            for name in ("start", "stop", "step"):
+                todo.append((getattr(a, name), getattr(b, name), f"{where}.{name}"))
         elif kind is frozenset:
             # The order of iteration is part of the value: it decides what a program prints.
             todo.append((tuple(a), tuple(b), f"{where}{{}}"))
@@ -73,6 +77,28 @@ def compare(ours, theirs):
         else:
             return f"{where}: {a!r} is not {b!r}"
     return None
+
+
+def dumps(code):
+    """Marshal data without back references, which depend on reference counts and not on values.
+
+    Only version 2 and older have none, and only version 5 and newer know slices: these are written as tuples.
+    """
+    try:
+        return marshal.dumps(code, 2)
+    except ValueError:
+        return marshal.dumps(without_slices(code), 2)
+
+
+def without_slices(code):
+    consts = []
+    for const in code.co_consts:
+        if isinstance(const, slice):
+            const = ("slice", const.start, const.stop, const.step)
+        elif isinstance(const, types.CodeType):
+            const = without_slices(const)
+        consts.append(const)
+    return code.replace(co_consts=tuple(consts))
 
 
 def main():
@@ -109,8 +135,7 @@ def main():
             answer["differences"].append((name, "the image does not serve it"))
             continue
         difference = compare(ours, theirs)
-        # Version 2 has no back references, which depend on reference counts and not on values.
-        if difference is None and marshal.dumps(ours, 2) != marshal.dumps(theirs, 2):
+        if difference is None and dumps(ours) != dumps(theirs):
             difference = "the marshal data differs"
         if difference is None and not cds_loader.owns(ours):
             difference = "the code object does not lie in the image"

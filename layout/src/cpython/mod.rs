@@ -9,9 +9,11 @@ mod opcode;
 mod v3_11;
 mod v3_12;
 mod v3_13;
+mod v3_14;
+mod v3_15;
 
 pub use code::{CodeField, CodeLayout, CodeSource, FastKind, Repr};
-pub use object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
+pub use object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
 pub use opcode::{Cache, Opcodes, Pair};
 
 /// Everything the builder must know to write an object as one minor version of CPython has it in memory.
@@ -29,6 +31,10 @@ pub struct Layout {
     pub long: LongLayout,
     /// Offset of `PyTupleObject.ob_item`.
     pub tuple_items: u32,
+    /// Offset of `PyTupleObject.ob_hash` (3.14+), −1 in an image like every hash.
+    pub tuple_hash: Option<u32>,
+    /// `PySliceObject`, in versions whose code objects have slices as constants (marshal version 5, 3.14+).
+    pub slice: Option<SliceLayout>,
     /// Offset of `PyBytesObject.ob_shash`.
     pub bytes_hash: u32,
     /// Offset of `PyBytesObject.ob_sval`.
@@ -46,14 +52,14 @@ pub struct Layout {
 }
 
 /// The layouts, oldest first. Adding a CPython version is adding a row here (and its proof).
-pub static LAYOUTS: &[&Layout] = &[&v3_11::LAYOUT, &v3_12::LAYOUT, &v3_13::LAYOUT];
+pub static LAYOUTS: &[&Layout] = &[&v3_11::LAYOUT, &v3_12::LAYOUT, &v3_13::LAYOUT, &v3_14::LAYOUT, &v3_15::LAYOUT];
 
 /// The layout of CPython `3.minor`, if this version is supported.
 pub fn layout(minor: u8) -> Option<&'static Layout> {
     LAYOUTS.iter().copied().find(|l| l.minor == minor)
 }
 
-/// `X.Y` names of the supported versions, for messages: `3.11, 3.12, 3.13`.
+/// `X.Y` names of the supported versions, for messages: `3.11, 3.12`.
 pub fn supported() -> String {
     let names: Vec<String> = LAYOUTS.iter().map(|l| format!("3.{}", l.minor)).collect();
     names.join(", ")

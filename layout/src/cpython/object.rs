@@ -88,3 +88,14 @@ pub enum LongTag {
     /// `lv_tag = (digits << 3) | sign` with sign 0 positive, 1 zero, 2 negative.
     SignBits,
 }
+
+/// `PySliceObject` (`Include/sliceobject.h`): three pointers, nothing after them.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceLayout {
+    /// `PySliceObject.start`.
+    pub start: u32,
+    /// `PySliceObject.stop`.
+    pub stop: u32,
+    /// `PySliceObject.step`.
+    pub step: u32,
+}

@@ -76,6 +76,8 @@ pub static LAYOUT: Layout = Layout {
     },
     long: LongLayout { tag: LongTag::SignedSize, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },
     tuple_items: 24,
+    tuple_hash: None,
+    slice: None,
     bytes_hash: 24,
     bytes_data: 32,
     float_value: 16,

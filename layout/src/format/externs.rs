@@ -20,12 +20,22 @@ pub enum TypeId {
     Float = 5,
     /// `PyComplex_Type`
     Complex = 6,
+    /// `PySlice_Type`
+    Slice = 7,
 }
 
 impl TypeId {
     /// All types.
-    pub const ALL: [TypeId; 7] =
-        [TypeId::Code, TypeId::Str, TypeId::Bytes, TypeId::Tuple, TypeId::Int, TypeId::Float, TypeId::Complex];
+    pub const ALL: [TypeId; 8] = [
+        TypeId::Code,
+        TypeId::Str,
+        TypeId::Bytes,
+        TypeId::Tuple,
+        TypeId::Int,
+        TypeId::Float,
+        TypeId::Complex,
+        TypeId::Slice,
+    ];
 
     /// Name of the type object's ELF symbol.
     pub fn symbol(self) -> &'static str {
@@ -37,6 +47,7 @@ impl TypeId {
             TypeId::Int => "PyLong_Type",
             TypeId::Float => "PyFloat_Type",
             TypeId::Complex => "PyComplex_Type",
+            TypeId::Slice => "PySlice_Type",
         }
     }
 }
