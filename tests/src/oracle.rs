@@ -93,6 +93,7 @@ fn layout_json(rows: &Layout) -> Value {
     let kind = |field: &CodeField| match (field.source, field.repr) {
         (CodeSource::Version, _) => "Version",
         (CodeSource::Constant(_), _) => "Bytes",
+        (CodeSource::Unset, _) => "Unset",
         (_, Repr::Ptr) => "Object",
         _ => "Bytes",
     };

@@ -20,7 +20,7 @@ pub struct Derived {
     pub stacksize: i32,
     /// Words of a frame.
     pub framesize: i32,
-    /// Index of the first `RESUME`, or the number of code units.
+    /// Index of the first traceable `RESUME`, or the number of code units.
     pub firsttraceable: i32,
 }
 
@@ -54,6 +54,6 @@ pub fn derive(code: &CodeNode, layout: &Layout) -> Derived {
         nfreevars,
         stacksize,
         framesize: nlocalsplus.wrapping_add(stacksize).wrapping_add(rules.frame_specials as i32),
-        firsttraceable: units.clone().position(|u| u[0] == layout.opcodes.resume).map_or(count, |i| i as i32),
+        firsttraceable: units.clone().position(|u| layout.opcodes.is_traceable(u[0], u[1])).map_or(count, |i| i as i32),
     }
 }

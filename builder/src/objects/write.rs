@@ -184,6 +184,7 @@ impl Object<'_> {
                 CodeSource::FirstTraceable => i64::from(derived.firsttraceable),
                 CodeSource::Version => rows.first_version.map_or(0, |first| i64::from(first + number)),
                 CodeSource::Constant(value) => value,
+                CodeSource::Unset => 0,
                 CodeSource::Consts
                 | CodeSource::Names
                 | CodeSource::ExceptionTable

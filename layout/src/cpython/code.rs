@@ -72,10 +72,12 @@ pub enum CodeSource {
     FrameSize,
     /// `co_version`, unique in the image and far from the interpreter's own counter.
     Version,
-    /// Index of the first `RESUME` instruction.
+    /// Index of the first `RESUME` instruction that is traceable ([`super::Opcodes::is_traceable`]).
     FirstTraceable,
     /// The same value in every fresh code object.
     Constant(i64),
+    /// What builds with a GIL neither set nor read; 0 in an image.
+    Unset,
 }
 
 /// One field of `PyCodeObject`.

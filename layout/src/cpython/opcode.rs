@@ -27,13 +27,25 @@ pub struct Pair {
 pub struct Opcodes {
     /// `RESUME`, the first traceable instruction.
     pub resume: u8,
+    /// The location of a `RESUME` that is not traceable: `RESUME_AT_GEN_EXPR_START` (3.15+,
+    /// `Include/internal/pycore_opcode_utils.h`).
+    pub untraceable_resume: Option<u8>,
     /// Instructions with inline caches, by opcode.
     pub caches: &'static [Cache],
     /// Superinstructions formed at creation.
     pub pairs: &'static [Pair],
 }
 
+/// `RESUME_OPARG_LOCATION_MASK` (`Include/internal/pycore_opcode_utils.h`).
+const RESUME_LOCATION: u8 = 0x7;
+
 impl Opcodes {
+    /// Whether a code unit is the `RESUME` that tracing starts with. `init_code` (`Objects/codeobject.c`) looks at
+    /// every unit, inline caches included.
+    pub fn is_traceable(&self, opcode: u8, oparg: u8) -> bool {
+        opcode == self.resume && self.untraceable_resume != Some(oparg & RESUME_LOCATION)
+    }
+
     /// The cache row of `opcode`.
     pub fn cache(&self, opcode: u8) -> Option<Cache> {
         self.caches.binary_search_by_key(&opcode, |c| c.opcode).ok().map(|i| self.caches[i])

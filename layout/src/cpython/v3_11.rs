@@ -92,6 +92,6 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: false,
         first_version: None,
     },
-    opcodes: Opcodes { resume: 151, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: &[] },
     small_ints: (-5, 256),
 };

@@ -108,6 +108,6 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: false,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 151, caches: CACHES, pairs: PAIRS },
+    opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: PAIRS },
     small_ints: (-5, 256),
 };

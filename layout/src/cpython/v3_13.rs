@@ -108,6 +108,6 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: true,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 149, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes { resume: 149, untraceable_resume: None, caches: CACHES, pairs: &[] },
     small_ints: (-5, 256),
 };

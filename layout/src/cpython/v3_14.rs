@@ -32,7 +32,7 @@ const CODE_FIELDS: &[CodeField] = &[
     field("_co_cached", 160, Ptr, Constant(0)),
     field("_co_instrumentation_version", 168, U64, Constant(0)),
     field("_co_monitoring", 176, Ptr, Constant(0)),
-    field("_co_unique_id", 184, U64, Constant(0)),
+    field("_co_unique_id", 184, U64, Unset),
     field("_co_firsttraceable", 192, I32, FirstTraceable),
     field("co_extra", 200, Ptr, Constant(0)),
 ];
@@ -49,25 +49,25 @@ const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
 }
 
 const CACHES: &[Cache] = &[
-    cache(38, 1, WARM), // STORE_SUBSCR
-    cache(39, 3, WARM), // TO_BOOL
-    cache(44, 5, WARM), // BINARY_OP
-    cache(52, 3, WARM), // CALL
-    cache(55, 3, WARM), // CALL_KW
-    cache(56, 1, WARM), // COMPARE_OP
-    cache(57, 1, WARM), // CONTAINS_OP
-    cache(70, 1, WARM), // FOR_ITER
-    cache(75, 1, JUMP), // JUMP_BACKWARD
-    cache(80, 9, WARM), // LOAD_ATTR
-    cache(92, 4, WARM), // LOAD_GLOBAL
-    cache(96, 1, WARM), // LOAD_SUPER_ATTR
+    cache(38, 1, WARM),    // STORE_SUBSCR
+    cache(39, 3, WARM),    // TO_BOOL
+    cache(44, 5, WARM),    // BINARY_OP
+    cache(52, 3, WARM),    // CALL
+    cache(55, 3, WARM),    // CALL_KW
+    cache(56, 1, WARM),    // COMPARE_OP
+    cache(57, 1, WARM),    // CONTAINS_OP
+    cache(70, 1, WARM),    // FOR_ITER
+    cache(75, 1, JUMP),    // JUMP_BACKWARD
+    cache(80, 9, WARM),    // LOAD_ATTR
+    cache(92, 4, WARM),    // LOAD_GLOBAL
+    cache(96, 1, WARM),    // LOAD_SUPER_ATTR
     cache(100, 1, BRANCH), // POP_JUMP_IF_FALSE
     cache(101, 1, BRANCH), // POP_JUMP_IF_NONE
     cache(102, 1, BRANCH), // POP_JUMP_IF_NOT_NONE
     cache(103, 1, BRANCH), // POP_JUMP_IF_TRUE
-    cache(106, 1, WARM), // SEND
-    cache(110, 4, WARM), // STORE_ATTR
-    cache(119, 1, WARM), // UNPACK_SEQUENCE
+    cache(106, 1, WARM),   // SEND
+    cache(110, 4, WARM),   // STORE_ATTR
+    cache(119, 1, WARM),   // UNPACK_SEQUENCE
 ];
 
 pub static LAYOUT: Layout = Layout {
@@ -109,6 +109,6 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: true,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 128, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes { resume: 128, untraceable_resume: None, caches: CACHES, pairs: &[] },
     small_ints: (-5, 256),
 };

@@ -32,7 +32,7 @@ const CODE_FIELDS: &[CodeField] = &[
     field("_co_cached", 160, Ptr, Constant(0)),
     field("_co_instrumentation_version", 168, U64, Constant(0)),
     field("_co_monitoring", 176, Ptr, Constant(0)),
-    field("_co_unique_id", 184, U64, Constant(0)),
+    field("_co_unique_id", 184, U64, Unset),
     field("_co_firsttraceable", 192, I32, FirstTraceable),
     field("co_extra", 200, Ptr, Constant(0)),
 ];
@@ -51,27 +51,27 @@ const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
 }
 
 const CACHES: &[Cache] = &[
-    cache(4, 1, WARM), // CALL_FUNCTION_EX
-    cache(36, 1, WARM), // STORE_SUBSCR
-    cache(37, 3, WARM), // TO_BOOL
-    cache(42, 5, WARM), // BINARY_OP
-    cache(50, 3, WARM), // CALL
-    cache(53, 3, WARM), // CALL_KW
-    cache(54, 1, WARM), // COMPARE_OP
-    cache(55, 1, WARM), // CONTAINS_OP
-    cache(68, 1, WARM), // FOR_ITER
-    cache(70, 1, WARM), // GET_ITER
-    cache(74, 1, JUMP), // JUMP_BACKWARD
-    cache(79, 9, WARM), // LOAD_ATTR
-    cache(91, 4, WARM), // LOAD_GLOBAL
-    cache(95, 1, WARM), // LOAD_SUPER_ATTR
-    cache(99, 1, BRANCH), // POP_JUMP_IF_FALSE
-    cache(100, 1, BRANCH), // POP_JUMP_IF_NONE
-    cache(101, 1, BRANCH), // POP_JUMP_IF_NOT_NONE
-    cache(102, 1, BRANCH), // POP_JUMP_IF_TRUE
-    cache(105, 1, WARM), // SEND
-    cache(109, 4, WARM), // STORE_ATTR
-    cache(118, 1, WARM), // UNPACK_SEQUENCE
+    cache(4, 1, WARM),      // CALL_FUNCTION_EX
+    cache(36, 1, WARM),     // STORE_SUBSCR
+    cache(37, 3, WARM),     // TO_BOOL
+    cache(42, 5, WARM),     // BINARY_OP
+    cache(50, 3, WARM),     // CALL
+    cache(53, 3, WARM),     // CALL_KW
+    cache(54, 1, WARM),     // COMPARE_OP
+    cache(55, 1, WARM),     // CONTAINS_OP
+    cache(68, 1, WARM),     // FOR_ITER
+    cache(70, 1, WARM),     // GET_ITER
+    cache(74, 1, JUMP),     // JUMP_BACKWARD
+    cache(79, 9, WARM),     // LOAD_ATTR
+    cache(91, 4, WARM),     // LOAD_GLOBAL
+    cache(95, 1, WARM),     // LOAD_SUPER_ATTR
+    cache(99, 1, BRANCH),   // POP_JUMP_IF_FALSE
+    cache(100, 1, BRANCH),  // POP_JUMP_IF_NONE
+    cache(101, 1, BRANCH),  // POP_JUMP_IF_NOT_NONE
+    cache(102, 1, BRANCH),  // POP_JUMP_IF_TRUE
+    cache(105, 1, WARM),    // SEND
+    cache(109, 4, WARM),    // STORE_ATTR
+    cache(118, 1, WARM),    // UNPACK_SEQUENCE
     cache(128, 1, RESUMED), // RESUME
 ];
 
@@ -114,6 +114,6 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: true,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 128, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes { resume: 128, untraceable_resume: Some(4), caches: CACHES, pairs: &[] },
     small_ints: (-5, 1024),
 };
