@@ -140,6 +140,9 @@ impl Object<'_> {
         if s.ascii {
             state |= bits.ascii;
         }
+        if rows.marked_static {
+            state |= bits.statically_allocated;
+        }
         self.u64(rows.length, s.len() as u64);
         self.u64(rows.hash, u64::MAX);
         self.u32(rows.state, state);

@@ -1,6 +1,6 @@
 # Prints what the builder must know about this interpreter: a marker, then JSON, on one line of stdout.
 #
-# Runs as `python -E -B -c <this> MARKER MINOR:FIRST:LAST ...`, one argument per supported 3.MINOR with the range
+# Runs as `python -B -c <this> MARKER MINOR:FIRST:LAST ...`, one argument per supported 3.MINOR with the range
 # of its small ints. What runs before the version is known to be supported runs on any Python.
 import sys
 

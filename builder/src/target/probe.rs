@@ -120,13 +120,14 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
 
 fn run(python: &Path) -> Result<Output, TargetError> {
     let mut command = Command::new(python);
-    // `-E` but not `-I`: the user's site directory is part of an ordinary search path.
-    command.args(["-E", "-B", "-c", SCRIPT, MARKER]);
+    // Neither `-I`, because the user's site directory is part of an ordinary search path, nor `-E`, because an installed
+    // loader must obey `PYCDSMODE`.
+    isolate(&mut command);
+    command.args(["-B", "-c", SCRIPT, MARKER]);
     for layout in LAYOUTS {
         let (first, last) = layout.small_ints;
         command.arg(format!("{}:{first}:{last}", layout.minor));
     }
-    without_loader(&mut command);
     command.stdin(Stdio::null());
     command.output().map_err(|source| {
         let python = python.to_owned();

@@ -43,6 +43,11 @@ pub struct StrLayout {
     /// Whether the one-character latin-1 singletons are the interned strings of their value from the start. Not so in 3.11,
     /// which interns them on demand, and 3.12, which has other static strings for some of the same characters (`_Py_ID(r)`).
     pub singletons_interned: bool,
+    /// Whether strings of an image have `statically_allocated` set. From 3.14 on `_PyUnicode_ClearInterned`
+    /// (`Objects/unicodeobject.c`) takes the immortality of interned strings back at finalisation, and the bit is what keeps
+    /// `unicode_dealloc` from freeing them. In 3.12 it must not be set: a static string that is interned there becomes the
+    /// canonical copy without a look at others (`PyUnicode_InternInPlace`).
+    pub marked_static: bool,
     /// `wstr` and `wstr_length`, which 3.11 sets when the characters are 4 bytes wide
     /// (`PyUnicode_New`, `Objects/unicodeobject.c`); `None` where the fields are gone.
     pub wstr: Option<(u32, u32)>,

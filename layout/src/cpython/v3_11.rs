@@ -72,6 +72,7 @@ pub static LAYOUT: Layout = Layout {
         ascii_data: 48,
         compact_data: 72,
         singletons_interned: false,
+        marked_static: false,
         wstr: Some((40, 64)),
     },
     long: LongLayout { tag: LongTag::SignedSize, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },

@@ -88,6 +88,7 @@ pub static LAYOUT: Layout = Layout {
         ascii_data: 40,
         compact_data: 56,
         singletons_interned: false,
+        marked_static: false,
         wstr: None,
     },
     long: LongLayout { tag: LongTag::SignBits, tag_offset: 16, digits: 24, digit_bits: 30, digit_size: 4 },
