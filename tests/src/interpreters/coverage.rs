@@ -47,7 +47,7 @@ pub fn requirements(places: &[&Interpreters], no_folder: Option<&str>) -> Vec<Re
 fn why_not(minor: u8, places: &[&Interpreters], no_folder: Option<&str>) -> String {
     let others = places.iter().flat_map(|place| &place.others).filter(|(python, _)| python.minor == minor);
     let found: Vec<String> =
-        others.map(|(python, reason)| format!("{} is {reason}", python.executable.display())).collect();
+        others.map(|(python, reason)| format!("{} ({reason})", python.executable.display())).collect();
     let mut text = format!("no CPython 3.{minor} to test on");
     if !found.is_empty() {
         text += &format!(": {}", found.join("; "));
