@@ -133,6 +133,19 @@ pub fn activate(module: &Object) {
     }
 }
 
+/// In a free-threaded build not even the module can be made: an `ImportError`, which the start file expects.
+pub fn refuse_free_threaded() {
+    let reason = Reason::UnsupportedBuild("free-threaded");
+    let mode = if py::ignores_environment() { Ok(Mode::Default) } else { settings::mode() };
+    if let Ok(Mode::Share { archive, required }) = mode {
+        say(format_args!("image {} rejected: {reason}", archive.display()));
+        if required {
+            dump::exit(1);
+        }
+    }
+    py::raise_import_error(&reason.to_string());
+}
+
 fn use_default(module: &Object, verbosity: u8) {
     let Some(path) = default_images(module).into_iter().find(|path| path.exists()) else {
         record(Outcome::Absent);

@@ -47,5 +47,9 @@ mod trace;
 /// * The GIL is held.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyInit_cds_loader() -> *mut py::PyObject {
+    if py::free_threaded() {
+        activate::refuse_free_threaded();
+        return std::ptr::null_mut();
+    }
     py::define_module(c"cds_loader", c"Serves imports from an image of CPython code objects.", module::METHODS.as_ptr())
 }

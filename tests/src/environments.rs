@@ -141,7 +141,7 @@ fn make_full(interpreter: &Interpreter) -> Result<Environment> {
     let tools = tools()?;
     let requirements = workspace().join("tests/requirements.txt");
     let content = String::from_utf8(files::read(&requirements)?)?;
-    let key = key(&[&content, &interpreter.build, &interpreter.executable.to_string_lossy()]);
+    let key = files::fnv(&[content.as_str(), &interpreter.build, &interpreter.executable.to_string_lossy()]);
     let directory = tools.cache.join(format!("full-{}-{key:016x}", interpreter.label));
     let (root, scratch) = (directory.join("env"), directory.join("scratch"));
     if directory.join(STAMP).is_file() {
@@ -163,10 +163,4 @@ fn prepare_full(tools: &Tools, environment: Environment) -> Result<Environment> 
         bail!("`{}` made no image: {output}", tools.builder.display());
     }
     Ok(environment)
-}
-
-/// FNV-1a over the parts.
-fn key(parts: &[&str]) -> u64 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -71,3 +71,9 @@ pub fn snapshot(root: &Path) -> Result<BTreeMap<PathBuf, Option<(u64, SystemTime
     }
     Ok(found)
 }
+
+/// FNV-1a over the parts: names for directories that are kept between runs.
+pub fn fnv<T: AsRef<[u8]>>(parts: &[T]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.as_ref().iter().copied().chain([0]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}

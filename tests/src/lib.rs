@@ -2,6 +2,7 @@
 
 pub mod environments;
 pub mod files;
+pub mod folder;
 pub mod interpreters;
 pub mod oracle;
 pub mod process;

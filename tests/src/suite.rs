@@ -33,6 +33,13 @@ pub fn on_newest(interpreters: &Interpreters, suite: &str, test: OnInterpreter) 
     Some(Trial::test(format!("{suite}::{name}::{}", python.label), move || report(test(&python))))
 }
 
+/// Names what is not run, and why. A list of trials stays a list.
+pub fn skipped(title: &str, reason: &str) {
+    if !std::env::args().any(|argument| argument == "--list") {
+        println!("skipped: {title}: {reason}");
+    }
+}
+
 /// Errors are shown with everything behind them.
 pub fn report(result: Result<()>) -> Result<(), Failed> {
     let text = |e: anyhow::Error| e.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join("\n  caused by: ");

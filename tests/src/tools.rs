@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 
+use crate::folder;
 use crate::process::Run;
 use crate::workspace;
 
@@ -41,8 +42,14 @@ pub fn target_directory() -> Result<PathBuf> {
 }
 
 fn build() -> Result<Tools> {
-    let target = target_directory()?;
-    cargo().args(["build", "--release", "--locked", "-p", "cds-build", "-p", "cds-loader"]).ok()?;
+    let target = match folder::inside() {
+        // There is no cargo in the folder: the process outside has built everything.
+        Some(inside) => inside.target,
+        None => {
+            cargo().args(["build", "--release", "--locked", "-p", "cds-build", "-p", "cds-loader"]).ok()?;
+            target_directory()?
+        }
+    };
     let release = target.join("release");
     let tools = Tools {
         builder: release.join("cds-build"),

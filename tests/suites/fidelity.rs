@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use cds_tests::environments::Environment;
+use cds_tests::environments::{Environment, with_pip};
 use cds_tests::files::{copy_tree, write};
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::process::Run;
@@ -288,12 +288,22 @@ print(sorted(runpy.run_module('linked')), importlib.reload(pack).f())";
     Ok(())
 }
 
+/// The directory of the package pip: the interpreter's own, or what `ensurepip` unpacks where it comes without.
+fn pip(python: &Interpreter, environment: &Environment) -> Result<PathBuf> {
+    let own = Run::new(&python.executable).args(["-c", "import pip; print(pip.__path__[0])"]).output()?;
+    if own.status == 0 {
+        return Ok(PathBuf::from(own.stdout.trim_end()));
+    }
+    let other = environment.scratch.join("with-pip");
+    let pip = with_pip(python, &other, &environment.scratch)?.site.join("pip");
+    ensure!(pip.is_dir(), "no pip in `{}`", other.display());
+    Ok(pip)
+}
+
 /// pip brings a library that looks loaders up by their exact class.
 fn exact_loader_classes(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
-    let pip = Run::new(&python.executable).args(["-c", "import pip; print(pip.__path__[0])"]).ok();
-    let pip = pip.context("the interpreter has no pip")?.stdout;
-    copy_tree(Path::new(pip.trim_end()), &environment.site.join("pip"))?;
+    copy_tree(&pip(python, &environment)?, &environment.site.join("pip"))?;
     environment.build(&environment.image())?.arg("pip").ok()?;
     let text = "import pip._vendor.distlib.scripts as scripts\nimport pip._vendor.distlib.resources as resources\n\
                 print(scripts.ScriptMaker.__name__, type(resources.finder('pip._vendor.distlib')).__name__)\n\

@@ -22,7 +22,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             None
         };
         if let Some(reason) = missing {
-            println!("skipped: layouts::headers on CPython {}: {reason}", python.label);
+            suite::skipped(&format!("layouts::headers::{}", python.label), reason);
         }
         let (title, python) = (format!("layouts::headers::{}", python.label), python.clone());
         let trial = Trial::test(title, move || suite::report(headers(&python)));

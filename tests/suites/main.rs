@@ -1,8 +1,9 @@
-//! All integration tests, on every interpreter of the machine.
+//! All integration tests, on every interpreter of the machine and of the folder with Debian's testing suite.
 
 mod bad_input;
 mod behaviour;
 mod cli;
+mod coverage;
 mod damage;
 mod determinism;
 mod edits;
@@ -18,44 +19,107 @@ mod rejection;
 mod relocated;
 mod selection;
 mod tidy;
+mod variants;
 mod workflow;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
+use cds_tests::folder::{self, Folder, Inside};
 use cds_tests::interpreters::Interpreters;
+use cds_tests::tools::{target_directory, tools};
 use libtest_mimic::{Arguments, Trial};
+
+type Suite = fn(&Interpreters) -> Vec<Trial>;
+
+/// Suites that run where the workspace is built, and why not in the folder, too.
+const HERE: [(&str, Suite, &str); 3] = [
+    ("tidy", tidy::trials, "it needs no interpreter"),
+    ("cli", cli::trials, "it needs no interpreter"),
+    ("packaging", packaging::trials, "it needs cargo"),
+];
+
+/// Suites that run on the interpreters of the machine and on those of the folder.
+const EVERYWHERE: [Suite; 17] = [
+    layouts::trials,
+    opcodes::trials,
+    install::trials,
+    bad_input::trials,
+    determinism::trials,
+    rejection::trials,
+    damage::trials,
+    selection::trials,
+    edits::trials,
+    fidelity::trials,
+    identity::trials,
+    variants::trials,
+    behaviour::trials,
+    workflow::trials,
+    oracle::trials,
+    relocated::trials,
+    packages::trials,
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let interpreters = Interpreters::discover();
+    let passed = match folder::inside() {
+        Some(inside) => in_folder(&arguments, &inside),
+        None => here(&arguments),
+    };
+    match passed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(101),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(101)
+        }
+    }
+}
+
+/// The run on the machine, and after it the one in the folder. Whether both passed.
+fn here(arguments: &Arguments) -> Result<bool> {
+    let target = target_directory()?;
+    let mine = Interpreters::discover();
+    // A list is wanted at once.
+    let folder = if arguments.list { Folder::ready(&target) } else { Folder::prepare(&target) };
+    let theirs = folder.as_ref().ok().map(Folder::discover).transpose()?;
+    let no_folder = folder.as_ref().err().map(|error| format!("{error:#}"));
+    let places: Vec<&Interpreters> = [Some(&mine), theirs.as_ref()].into_iter().flatten().collect();
     if !arguments.list {
-        print!("{interpreters}");
+        places.iter().for_each(|place| print!("{place}"));
+        if let Some(reason) = &no_folder {
+            println!("skipped: interpreters of Debian testing: {reason}");
+        }
     }
-    if interpreters.tested.is_empty() {
-        eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
-        return ExitCode::FAILURE;
+    let supported = cds_layout::cpython::supported();
+    let any = places.iter().any(|place| !place.tested.is_empty());
+    any.then_some(()).with_context(|| format!("no supported interpreter found ({supported})"))?;
+
+    let mut trials = coverage::trials(&places, no_folder.as_deref());
+    trials.extend(HERE.iter().flat_map(|(_, suite, _)| suite(&mine)));
+    trials.extend(EVERYWHERE.iter().flat_map(|suite| suite(&mine)));
+    let passed = !libtest_mimic::run(arguments, trials).has_failed();
+    let Ok(folder) = folder else { return Ok(passed) };
+    if !arguments.list {
+        // There it cannot be built.
+        tools()?;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 19] = [
-        tidy::trials,
-        layouts::trials,
-        opcodes::trials,
-        cli::trials,
-        install::trials,
-        bad_input::trials,
-        determinism::trials,
-        rejection::trials,
-        damage::trials,
-        selection::trials,
-        edits::trials,
-        fidelity::trials,
-        identity::trials,
-        behaviour::trials,
-        workflow::trials,
-        oracle::trials,
-        relocated::trials,
-        packages::trials,
-        packaging::trials,
-    ];
-    let trials = suites.iter().flat_map(|suite| suite(&interpreters)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    Ok(folder.run_tests()? && passed)
+}
+
+/// The run in the folder.
+fn in_folder(arguments: &Arguments, inside: &Inside) -> Result<bool> {
+    let interpreters = Interpreters::discover();
+    if inside.discover {
+        println!("{}", serde_json::to_string(&interpreters)?);
+        return Ok(true);
+    }
+    if !arguments.list {
+        println!("in {}:", inside.name);
+        for (name, _, reason) in HERE {
+            println!("skipped: {name} in {}: {reason}", inside.name);
+        }
+    }
+    let trials = EVERYWHERE.iter().flat_map(|suite| suite(&interpreters)).collect();
+    Ok(!libtest_mimic::run(arguments, trials).has_failed())
 }

@@ -8,12 +8,14 @@
 //! threads run before it returns: callers keep no exclusive borrow across it.
 
 mod error;
+mod free_threaded;
 mod interpreter;
 mod make;
 mod object;
 mod types;
 
 pub use error::*;
+pub use free_threaded::*;
 pub use interpreter::*;
 pub use make::*;
 pub use object::{Borrowed, Object, borrow, steal};
