@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::elf::ElfFile;
 use super::objects::{Live, symbol_names};
-use super::{SearchEntry, Target, TargetError, minor, without_loader};
+use super::{SearchEntry, Target, TargetError, isolate, minor};
 
 const SCRIPT: &str = include_str!("probe.py");
 
