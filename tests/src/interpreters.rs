@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
 /// The newest minor version that is looked for.
@@ -141,6 +142,25 @@ impl Interpreters {
             }
         }
         found
+    }
+
+    /// A tested interpreter by label, by version, or by path, also one that was not found.
+    pub fn named(&self, name: &str) -> Result<Interpreter> {
+        let known = |p: &&Interpreter| p.label == name || p.version == name;
+        if let Some(python) = self.tested.iter().find(known) {
+            return Ok(python.clone());
+        }
+        let path = Path::new(name);
+        let Some(mut python) = path.is_file().then(|| Interpreter::probe(path)).flatten() else {
+            let labels: Vec<&str> = self.tested.iter().map(|p| p.label.as_str()).collect();
+            bail!("no interpreter `{name}`; there are {}, and paths", labels.join(", "));
+        };
+        if let Some(reason) = python.unsupported() {
+            bail!("`{name}` is not supported: {reason}");
+        }
+        let found = self.tested.iter().find(|p| p.executable == python.executable);
+        python.label = found.map_or_else(|| format!("{}-{}", python.version, python.linking()), |p| p.label.clone());
+        Ok(python)
     }
 
     /// The supported minor versions that no interpreter of the machine has.

@@ -17,6 +17,7 @@ mod packaging;
 mod rejection;
 mod relocated;
 mod selection;
+mod specialise;
 mod tidy;
 mod workflow;
 
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 19] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 20] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         workflow::trials,
         oracle::trials,
         relocated::trials,
+        specialise::trials,
         packages::trials,
         packaging::trials,
     ];
