@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
 use crate::process::{Run, which};
@@ -13,6 +13,21 @@ const NEEDED: &str = "needs valgrind";
 
 /// CPython's own list of what is known and harmless, where Debian's packages of Python put it.
 const SUPPRESSIONS: &str = "/usr/lib/valgrind/python3.supp";
+
+/// An error that memcheck found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Its kind, such as `InvalidRead`.
+    pub kind: String,
+    /// The functions of all stacks that belong to it, innermost first; without addresses, so that runs can be compared.
+    pub functions: Vec<String>,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind, self.functions.join(" < "))
+    }
+}
 
 /// An installed valgrind.
 #[derive(Debug, Clone)]
@@ -39,6 +54,21 @@ impl Valgrind {
             if Path::new(SUPPRESSIONS).is_file() { run.arg(format!("--suppressions={SUPPRESSIONS}")) } else { run };
         // Every object a block of its own, so that valgrind knows where it ends.
         run.env("PYTHONMALLOC", "malloc")
+    }
+
+    /// What memcheck wrote.
+    pub fn findings(log: &Path) -> Result<Vec<Finding>> {
+        let text = fs::read_to_string(log).with_context(|| format!("cannot read `{}`", log.display()))?;
+        ensure!(text.contains("</valgrindoutput>"), "`{}` is not complete", log.display());
+        let error = |block: &str| {
+            let values = |tag: &str| -> Vec<String> {
+                let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+                let rest = block.split(&open).skip(1);
+                rest.filter_map(|part| part.split(&close).next()).map(str::to_owned).collect()
+            };
+            Finding { kind: values("kind").concat(), functions: values("fn") }
+        };
+        Ok(text.split("<error>").skip(1).filter_map(|rest| rest.split("</error>").next()).map(error).collect())
     }
 
     /// A run of callgrind that writes its counters into `directory`, and starts again, whenever `function` is called.

@@ -7,6 +7,7 @@ mod damage;
 mod determinism;
 mod edits;
 mod fidelity;
+mod finalisation;
 mod identity;
 mod install;
 mod layouts;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 20] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 21] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         oracle::trials,
         relocated::trials,
         specialise::trials,
+        finalisation::trials,
         packages::trials,
         packaging::trials,
     ];

@@ -11,7 +11,7 @@ use serde::Serialize;
 const SHIFTS: usize = 3;
 
 /// More instructions than from `.pyc` files by this part are more than chance.
-pub const TOLERANCE: f64 = 0.01;
+pub const TOLERANCE: f64 = 0.02;
 
 /// One kernel.
 #[derive(Debug, Serialize)]
