@@ -79,9 +79,10 @@ fn ends(python: &Interpreter) -> Result<()> {
 /// Options and variables with which the interpreter or the C library watches blocks of memory.
 type Watch = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
+// Not `PYTHONTRACEMALLOC`: with it, 3.11 waits for itself when it makes a subinterpreter.
 const WATCHES: [Watch; 5] = [
     (&[], &[("PYTHONMALLOC", "debug")]),
-    (&[], &[("PYTHONMALLOC", "malloc_debug"), ("PYTHONTRACEMALLOC", "3")]),
+    (&[], &[("PYTHONMALLOC", "malloc_debug")]),
     (&[], &[("PYTHONMALLOC", "malloc"), ("MALLOC_PERTURB_", "165"), ("MALLOC_CHECK_", "3")]),
     (&["-X", "dev"], &[("PYTHONFAULTHANDLER", "1")]),
     (&["-X", "importtime", "-X", "faulthandler", "-v"], &[("PYTHONMALLOC", "debug")]),
@@ -159,7 +160,7 @@ fn embedded(python: &Interpreter) -> Result<()> {
     let lines = |output: &Output| output.stdout.lines().map(str::to_owned).collect::<Vec<_>>();
     let expected = |states: [&str; 2]| states.map(|s| [format!("state {s}"), "Py_FinalizeEx 0".to_owned()]).concat();
     ensure!(lines(&without) == expected(["off False", "off False"]), "{without}");
-    ensure!(lines(&with) == expected(["active True", "active False"]), "{with}");
+    ensure!(lines(&with) == expected(["active True", "rejected False"]), "{with}");
     Ok(())
 }
 
