@@ -23,6 +23,14 @@ pub struct Finding {
     pub functions: Vec<String>,
 }
 
+impl Finding {
+    /// What two runs can be compared by: the kind, and where it happened. Who called that depends on how modules are
+    /// imported.
+    pub fn place(&self) -> (&str, &[String]) {
+        (&self.kind, &self.functions[..self.functions.len().min(4)])
+    }
+}
+
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.kind, self.functions.join(" < "))
