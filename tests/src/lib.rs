@@ -3,11 +3,13 @@
 pub mod environments;
 pub mod files;
 pub mod folder;
+pub mod hot;
 pub mod interpreters;
 pub mod oracle;
 pub mod process;
 pub mod suite;
 pub mod tools;
+pub mod valgrind;
 
 use std::path::PathBuf;
 

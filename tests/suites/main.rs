@@ -8,16 +8,21 @@ mod damage;
 mod determinism;
 mod edits;
 mod fidelity;
+mod finalisation;
 mod identity;
 mod install;
 mod layouts;
+mod objects;
 mod opcodes;
 mod oracle;
+mod outcomes;
 mod packages;
 mod packaging;
+mod properties;
 mod rejection;
 mod relocated;
 mod selection;
+mod specialise;
 mod tidy;
 mod variants;
 mod workflow;
@@ -40,7 +45,7 @@ const HERE: [(&str, Suite, &str); 3] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 17] = [
+const EVERYWHERE: [Suite; 22] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -56,7 +61,12 @@ const EVERYWHERE: [Suite; 17] = [
     behaviour::trials,
     workflow::trials,
     oracle::trials,
+    objects::trials,
+    properties::trials,
     relocated::trials,
+    specialise::trials,
+    finalisation::trials,
+    outcomes::trials,
     packages::trials,
 ];
 

@@ -14,7 +14,7 @@ use libtest_mimic::Trial;
 const LONGEST: usize = 600;
 
 /// The folders with Rust sources.
-const CRATES: [&str; 4] = ["layout", "builder", "loader", "tests"];
+const CRATES: [&str; 5] = ["layout", "builder", "loader", "tests", "benches"];
 
 pub fn trials(_: &Interpreters) -> Vec<Trial> {
     vec![

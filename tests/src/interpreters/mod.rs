@@ -11,6 +11,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub use coverage::{Requirement, requirements};
@@ -61,6 +62,25 @@ impl Interpreters {
         number(found.tested.iter_mut(), folder.as_deref());
         number(found.others.iter_mut().map(|(python, _)| python), folder.as_deref());
         found
+    }
+
+    /// A tested interpreter by label, by version, or by path, also one that was not found.
+    pub fn named(&self, name: &str) -> Result<Interpreter> {
+        if let Some(python) = self.tested.iter().find(|p| p.label == name || p.version == name) {
+            return Ok(python.clone());
+        }
+        let path = Path::new(name);
+        let Some(mut python) = path.is_file().then(|| Interpreter::probe(path)).flatten() else {
+            let labels: Vec<&str> = self.tested.iter().map(|p| p.label.as_str()).collect();
+            bail!("no interpreter `{name}`; there are {}, and paths", labels.join(", "));
+        };
+        if let Some(reason) = python.unsuitable() {
+            bail!("`{name}` is not suitable: {reason}");
+        }
+        let found = self.tested.iter().find(|p| p.executable == python.executable);
+        let new = || format!("{}-{}", python.version, python.linking().name());
+        python.label = found.map_or_else(new, |p| p.label.clone());
+        Ok(python)
     }
 }
 

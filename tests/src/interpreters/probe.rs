@@ -132,6 +132,20 @@ impl Interpreter {
         }
     }
 
+    /// Whether a process that reads objects of an image at its preferred base writes nothing.
+    pub fn writes_nothing(&self) -> bool {
+        self.minor >= 12 && self.linking() == Linking::Static
+    }
+
+    /// Why it does, if it does.
+    pub fn why_it_writes(&self) -> &'static str {
+        if self.minor < 12 {
+            "reading writes reference counts"
+        } else {
+            "the addresses of its types differ from process to process"
+        }
+    }
+
     /// Why the tests do not run on it, if they do not.
     pub fn unsuitable(&self) -> Option<Unsuitable> {
         if self.implementation != "CPython" {

@@ -1,0 +1,116 @@
+//! valgrind, where the machine has it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::Trial;
+
+use crate::process::{Run, which};
+
+/// Why trials are ignored without it.
+const NEEDED: &str = "needs valgrind";
+
+/// CPython's own list of what is known and harmless, where Debian's packages of Python put it.
+const SUPPRESSIONS: &str = "/usr/lib/valgrind/python3.supp";
+
+/// An error that memcheck found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Its kind, such as `InvalidRead`.
+    pub kind: String,
+    /// The functions of all stacks that belong to it, innermost first; without addresses, so that runs can be compared.
+    pub functions: Vec<String>,
+}
+
+impl Finding {
+    /// What two runs can be compared by: the kind, and where it happened. Who called that depends on how modules are
+    /// imported.
+    pub fn place(&self) -> (&str, &[String]) {
+        (&self.kind, &self.functions[..self.functions.len().min(4)])
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind, self.functions.join(" < "))
+    }
+}
+
+/// An installed valgrind.
+#[derive(Debug, Clone)]
+pub struct Valgrind {
+    program: PathBuf,
+}
+
+impl Valgrind {
+    /// The one on `PATH`.
+    pub fn find() -> Option<Valgrind> {
+        which("valgrind").map(|program| Valgrind { program })
+    }
+
+    /// The one on `PATH`, or an error that says what to install.
+    pub fn get() -> Result<Valgrind> {
+        Valgrind::find().context("no `valgrind` on PATH; on Debian it is the package valgrind")
+    }
+
+    /// A run of memcheck that writes what it finds to `log` as XML. Leaks are not looked for.
+    pub fn memcheck(&self, log: &Path) -> Run {
+        let run = Run::new(&self.program).args(["--tool=memcheck", "--leak-check=no", "--num-callers=30"]);
+        let run = run.args(["--xml=yes", "--child-silent-after-fork=yes"]).arg(format!("--xml-file={}", log.display()));
+        let run =
+            if Path::new(SUPPRESSIONS).is_file() { run.arg(format!("--suppressions={SUPPRESSIONS}")) } else { run };
+        // Every object a block of its own, so that valgrind knows where it ends.
+        run.env("PYTHONMALLOC", "malloc")
+    }
+
+    /// What memcheck wrote, but for leaks.
+    pub fn findings(log: &Path) -> Result<Vec<Finding>> {
+        let text = fs::read_to_string(log).with_context(|| format!("cannot read `{}`", log.display()))?;
+        ensure!(text.contains("</valgrindoutput>"), "`{}` is not complete", log.display());
+        let error = |block: &str| {
+            let values = |tag: &str| -> Vec<String> {
+                let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+                let rest = block.split(&open).skip(1);
+                rest.filter_map(|part| part.split(&close).next()).map(str::to_owned).collect()
+            };
+            Finding { kind: values("kind").concat(), functions: values("fn") }
+        };
+        let errors = text.split("<error>").skip(1).filter_map(|rest| rest.split("</error>").next()).map(error);
+        // Whatever `--leak-check` says, memcheck looks for leaks when it writes XML.
+        Ok(errors.filter(|finding| !finding.kind.starts_with("Leak_")).collect())
+    }
+
+    /// A run of callgrind that writes its counters into `directory`, and starts again, whenever `function` is called.
+    pub fn callgrind(&self, directory: &Path, function: &str) -> Result<Run> {
+        if directory.exists() {
+            fs::remove_dir_all(directory)?;
+        }
+        fs::create_dir_all(directory)?;
+        let out = format!("--callgrind-out-file={}", directory.join("out").display());
+        let run = Run::new(&self.program).args(["-q", "--tool=callgrind"]).arg(out);
+        Ok(run.arg(format!("--dump-before={function}")))
+    }
+
+    /// The numbers of instructions that such a run has written, in order; without what came after the last call.
+    pub fn parts(&self, directory: &Path) -> Result<Vec<u64>> {
+        let mut parts = Vec::new();
+        loop {
+            let file = directory.join(format!("out.{}", parts.len() + 1));
+            if !file.is_file() {
+                return Ok(parts);
+            }
+            let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let summary = text.lines().find_map(|line| line.strip_prefix("summary: "));
+            let number = summary.with_context(|| format!("no summary in `{}`", file.display()))?;
+            parts.push(number.trim().parse()?);
+        }
+    }
+}
+
+/// Marks trials as ignored, by name and with the reason, where there is no valgrind.
+pub fn where_possible(trials: Vec<Trial>) -> Vec<Trial> {
+    let missing = Valgrind::find().is_none();
+    let mark = |trial: Trial| if missing { trial.with_kind(NEEDED).with_ignored_flag(true) } else { trial };
+    trials.into_iter().map(mark).collect()
+}
