@@ -4,6 +4,7 @@ pub mod environments;
 pub mod files;
 pub mod interpreters;
 pub mod oracle;
+pub mod outcomes;
 pub mod process;
 pub mod suite;
 pub mod tools;

@@ -12,6 +12,7 @@ mod install;
 mod layouts;
 mod opcodes;
 mod oracle;
+mod outcomes;
 mod packages;
 mod packaging;
 mod rejection;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 19] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 20] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         relocated::trials,
         packages::trials,
         packaging::trials,
+        outcomes::trials,
     ];
     let trials = suites.iter().flat_map(|suite| suite(&interpreters)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
