@@ -84,7 +84,10 @@ fn suites(arguments: &Arguments) -> Result<bool> {
     for python in &interpreters {
         for suite in &suites {
             match run(python, suite, &options) {
-                Ok(report) => reports.push(report),
+                Ok(report) => {
+                    eprint!("{}\n{}\n{report}", Report::title(), report.line());
+                    reports.push(report);
+                }
                 // A package without a release for a version must not keep the others from being tested.
                 Err(error) => {
                     complain(&error.context(format!("{} was not run on CPython {}", suite.name, python.label)));
