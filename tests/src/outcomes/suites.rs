@@ -94,11 +94,9 @@ pub const SUITES: &[Suite] = &[
         arguments: &["--hypothesis-seed=0", "--pyargs"],
         targets: &[
             "sympy.core",
-            "sympy.utilities",
             "sympy.sets",
             "sympy.logic",
             "sympy.printing",
-            "sympy.ntheory",
             "sympy.calculus",
             "sympy.parsing",
             "sympy.tensor",
