@@ -13,7 +13,7 @@ use cds_tests::suite::{once, report};
 use libtest_mimic::Trial;
 
 /// What a run of all tests has the time for.
-const SLICE: [&str; 14] = [
+const SLICE: [&str; 16] = [
     "test_code",
     "test_codeop",
     "test_marshal",
@@ -25,6 +25,8 @@ const SLICE: [&str; 14] = [
     "test_re",
     "test_sys_settrace",
     "test_monitoring",
+    "test_profile",
+    "test_cprofile",
     "test_functools",
     "test_dataclasses",
     "test_typing",
