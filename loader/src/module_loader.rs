@@ -36,7 +36,10 @@ pub fn class(importlib: &Importlib) -> py::Result<Object> {
     set(c"__qualname__", "ImageLoader")?;
     set(c"__doc__", "SourceFileLoader whose code objects come from an image.")?;
     let class = py::subclass("ImageLoader", &importlib.source_loader, &namespace)?;
-    class.set_attr(&py::interned(c"get_code")?, &py::method_descriptor(&class, &GET_CODE.0)?)?;
+    // A method of the base class by what it accepts: after the call `become_ordinary` has changed the instance's class,
+    // and `sys_profile_call_or_return` (Python/legacy_tracing.c, 3.12+) binds the method to it once more.
+    let method = py::method_descriptor(&importlib.source_loader, &GET_CODE.0)?;
+    class.set_attr(&py::interned(c"get_code")?, &method)?;
     Ok(class)
 }
 

@@ -138,20 +138,33 @@ pub fn with_pip(interpreter: &Interpreter, root: &Path, scratch: &Path) -> Resul
 }
 
 fn make_full(interpreter: &Interpreter) -> Result<Environment> {
-    let tools = tools()?;
     let requirements = workspace().join("tests/requirements.txt");
     let content = String::from_utf8(files::read(&requirements)?)?;
-    let key = files::fnv(&[content.as_str(), &interpreter.build, &interpreter.executable.to_string_lossy()]);
-    let directory = tools.cache.join(format!("full-{}-{key:016x}", interpreter.label));
+    let environment = kept(interpreter, "full", &content, |environment| {
+        environment.pip(interpreter, ["install".as_ref(), "-r".as_ref(), requirements.as_os_str()])?;
+        Ok(())
+    })?;
+    prepare_full(tools()?, environment)
+}
+
+/// An environment that is kept between runs, as long as interpreter and `content` stay the same; `fill` installs
+/// into it what `content` says.
+pub fn kept(
+    interpreter: &Interpreter,
+    name: &str,
+    content: &str,
+    fill: impl FnOnce(&Environment) -> Result<()>,
+) -> Result<Environment> {
+    let key = files::fnv(&[content, &interpreter.build, &interpreter.executable.to_string_lossy()]);
+    let directory = tools()?.cache.join(format!("{name}-{}-{key:016x}", interpreter.label));
     let (root, scratch) = (directory.join("env"), directory.join("scratch"));
     if directory.join(STAMP).is_file() {
-        let environment = Environment::at(interpreter, root, scratch, None)?;
-        return prepare_full(tools, environment);
+        return Environment::at(interpreter, root, scratch, None);
     }
     let environment = with_pip(interpreter, &root, &scratch)?;
-    environment.pip(interpreter, ["install".as_ref(), "-r".as_ref(), requirements.as_os_str()])?;
+    fill(&environment)?;
     files::write(directory.join(STAMP), content)?;
-    prepare_full(tools, environment)
+    Ok(environment)
 }
 
 /// Puts today's loader and image into an environment.

@@ -6,6 +6,7 @@ pub mod folder;
 pub mod hot;
 pub mod interpreters;
 pub mod oracle;
+pub mod outcomes;
 pub mod process;
 pub mod suite;
 pub mod tools;
