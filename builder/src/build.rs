@@ -280,12 +280,7 @@ fn header(target: &Target, options: &BuildOptions, preferred_base: u64, tables: 
     }
 }
 
-fn symbols(
-    discovery: &Discovery,
-    codes: &[ModuleCode],
-    objects: &[NamedObject],
-    placement: &Placement,
-) -> Vec<Symbol> {
+fn symbols(discovery: &Discovery, codes: &[ModuleCode], objects: &[NamedObject], placement: &Placement) -> Vec<Symbol> {
     // No module has a name like those of objects and of the pool: they are no identifiers.
     let modules = codes.iter().map(|code| discovery.modules[code.module].name.clone());
     let names = modules.chain(objects.iter().map(|object| format!("cds.object.{}", object.name)));

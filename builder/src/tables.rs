@@ -9,8 +9,8 @@ use crate::objects::Placement;
 use crate::share::{Constants, NodeId};
 use crate::target::{Role, Target};
 use cds_layout::format::{
-    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord, SectionKind, Stamp,
-    TextRef, Writer, build_index, checksum32, tables_checksum,
+    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
+    SectionKind, Stamp, TextRef, Writer, build_index, checksum32, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 

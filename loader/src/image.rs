@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, SLOT, Section, SectionKind,
-    TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, SLOT, Section,
+    SectionKind, TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
 };
 
 use crate::map::Mapping;

@@ -52,13 +52,16 @@ pub fn open(path: &Path, judged: Judged, layout: &'static Layout) -> Result<&'st
 /// Maps the file that is at `path` now.
 ///
 /// The dynamic linker knows objects by name before it looks at files: where a file was replaced since an
-/// earlier one was mapped, it has to be called by another name.
+/// earlier one was mapped, it has to be called by another name, the first one that means no earlier file.
 fn map_newest(path: &Path, judged: &Judged) -> Result<Mapping, Reason> {
-    let images = with_all(|all| all.len());
-    match map(path, judged) {
-        Err(Reason::Replaced) if images > 0 => map(&other_name(path, images), judged),
-        mapping => mapping,
+    let mut mapping = map(path, judged);
+    for dots in 1..=with_all(|all| all.len()) {
+        if !matches!(mapping, Err(Reason::Replaced)) {
+            break;
+        }
+        mapping = map(&other_name(path, dots), judged);
     }
+    mapping
 }
 
 /// `/a/b` as `/a/././b`, with so many dots.

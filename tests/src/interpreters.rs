@@ -73,6 +73,20 @@ impl Interpreter {
         }
     }
 
+    /// Whether a process that reads objects of an image at its preferred base writes nothing.
+    pub fn writes_nothing(&self) -> bool {
+        self.minor >= 12 && !self.shared && !self.pie
+    }
+
+    /// Why it does, if it does.
+    pub fn why_it_writes(&self) -> &'static str {
+        if self.minor < 12 {
+            "reading writes reference counts"
+        } else {
+            "the addresses of its types differ from process to process"
+        }
+    }
+
     /// Why images are not made for it, if they are not.
     fn unsupported(&self) -> Option<&'static str> {
         if self.implementation != "CPython" {

@@ -10,6 +10,7 @@ mod fidelity;
 mod identity;
 mod install;
 mod layouts;
+mod objects;
 mod opcodes;
 mod oracle;
 mod packages;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 19] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 20] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         behaviour::trials,
         workflow::trials,
         oracle::trials,
+        objects::trials,
         relocated::trials,
         packages::trials,
         packaging::trials,

@@ -95,7 +95,13 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     writeln!(out, "invalidation   {}", invalidation_name(header.invalidation))?;
     writeln!(out, "preferred base {:#x}, span {}", header.preferred_base, output::size(header.span))?;
     let kinds: Vec<String> = by_kind(image).iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    writeln!(out, "modules        {} ({})", image.modules.len(), kinds.join(", "))?;
+    match &kinds[..] {
+        [] => writeln!(out, "modules        none")?,
+        kinds => writeln!(out, "modules        {} ({})", image.modules.len(), kinds.join(", "))?,
+    }
+    if !image.named.is_empty() {
+        writeln!(out, "named objects  {}", image.named.len())?;
+    }
     writeln!(out, "strings        {} interned", image.strings.len())?;
     if !image.roots.is_empty() {
         writeln!(out, "\nroots")?;

@@ -2,8 +2,8 @@
 
 use super::ImageError;
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, Section, SectionKind, TextRef,
-    UnitRecord, UnitTables, find_header, read_slots,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, Section, SectionKind,
+    TextRef, UnitRecord, UnitTables, find_header, read_slots,
 };
 use std::collections::BTreeMap;
 

@@ -32,8 +32,12 @@ impl ValueError {
         let at = format!("`{name}`{}", self.path);
         match &self.error.problem {
             Problem::UnsupportedType(kind) => format!("{at} is a `{kind}`, which has no place in an image"),
-            Problem::Unhashable(kind) => format!("{at} is a `{kind}` that cannot be hashed: it is or holds something mutable"),
-            Problem::HashTooDeep(levels) => format!("{at} is nested deeper than {levels} levels, too deep to be hashed"),
+            Problem::Unhashable(kind) => {
+                format!("{at} is a `{kind}` that cannot be hashed: it is or holds something mutable")
+            }
+            Problem::HashTooDeep(levels) => {
+                format!("{at} is nested deeper than {levels} levels, too deep to be hashed")
+            }
             Problem::InCode(kind) => format!("{at} is a `{kind}`: a code object cannot hold anything mutable"),
             Problem::Recursive(_) => {
                 let outer = self.outer.as_deref().unwrap_or_default();

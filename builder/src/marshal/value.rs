@@ -28,13 +28,7 @@ impl Value {
     }
 
     /// Refuses `object` as item `index` of `parent` if it has to be immutable there and is not.
-    pub(super) fn admit(
-        &self,
-        graph: &Graph,
-        parent: &Open,
-        index: usize,
-        object: ObjId,
-    ) -> Result<(), MarshalError> {
+    pub(super) fn admit(&self, graph: &Graph, parent: &Open, index: usize, object: ObjId) -> Result<(), MarshalError> {
         let hashed = match parent.kind {
             Kind::Set | Kind::FrozenSet => true,
             Kind::Dict => index.is_multiple_of(2),

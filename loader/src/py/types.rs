@@ -55,11 +55,8 @@ impl<const N: usize> Methods<N> {
 
 /// An object of a new heap type without state: the shape of the finders.
 pub fn singleton(name: &'static CStr, doc: &'static CStr, methods: *mut ffi::PyMethodDef) -> Result<Object> {
-    let slots = [
-        (ffi::Py_tp_methods, methods.cast()),
-        (ffi::Py_tp_doc, doc.as_ptr().cast_mut().cast()),
-        (0, ptr::null_mut()),
-    ];
+    let slots =
+        [(ffi::Py_tp_methods, methods.cast()), (ffi::Py_tp_doc, doc.as_ptr().cast_mut().cast()), (0, ptr::null_mut())];
     let type_ = heap_type(name, size_of::<PyObject>(), slots)?;
     // SAFETY: a type, just made; the new object takes its own reference to it.
     unsafe { steal(ffi::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
