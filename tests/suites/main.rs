@@ -15,6 +15,7 @@ mod opcodes;
 mod oracle;
 mod packages;
 mod packaging;
+mod properties;
 mod rejection;
 mod relocated;
 mod selection;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         eprintln!("error: no supported interpreter found ({})", cds_layout::cpython::supported());
         return ExitCode::FAILURE;
     }
-    let suites: [fn(&Interpreters) -> Vec<Trial>; 20] = [
+    let suites: [fn(&Interpreters) -> Vec<Trial>; 21] = [
         tidy::trials,
         layouts::trials,
         opcodes::trials,
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         workflow::trials,
         oracle::trials,
         objects::trials,
+        properties::trials,
         relocated::trials,
         packages::trials,
         packaging::trials,

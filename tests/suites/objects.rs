@@ -73,15 +73,18 @@ fn values(python: &Interpreter) -> Result<()> {
     ensure!(taken["base"].as_u64() != Some(base) && taken["compared"] == free["compared"], "{taken}");
     ensure!(free["mappings"].as_u64() <= Some(4), "mapped more than once: {free}");
 
-    let verify = tools()?.cds_build().arg("verify").arg(&image).arg("--python").arg(&environment.python);
-    // Not the very deep ones: `marshal.load` refuses them.
-    let shallow: Vec<String> = names.iter().filter(|name| !name.starts_with("deep")).cloned().collect();
+    // Without the very large ones, which `verify` would look at for long and `marshal.load` refuses if they are deep.
+    let large = |name: &&String| name.starts_with("deep") || name.starts_with("wide");
+    let shallow: Vec<String> = names.iter().filter(|name| !large(name)).cloned().collect();
+    let small = environment.scratch.join("small.so");
+    objects(environment.build(&small)?, &shallow, &directory).ok()?;
+    let verify = tools()?.cds_build().arg("verify").arg(&small).arg("--python").arg(&environment.python);
     let verified = objects(verify.arg("--loader").arg(&tools()?.loader), &shallow, &directory).ok()?;
     ensure!(verified.stderr.contains(&format!("{} compared with their files: good", shallow.len())), "{verified}");
     // The same files make the same image.
     let again = environment.scratch.join("again.so");
-    objects(environment.build(&again)?, &names, &directory).ok()?;
-    ensure!(read(&image)? == read(&again)?, "another image of the same files");
+    objects(environment.build(&again)?, &shallow, &directory).ok()?;
+    ensure!(read(&small)? == read(&again)?, "another image of the same files");
     Ok(())
 }
 
