@@ -14,6 +14,8 @@ mod modules;
 mod named;
 mod recipes;
 mod sections;
+#[cfg(test)]
+mod tests;
 mod units;
 
 pub use checksum::{checksum32, checksum64};
