@@ -166,7 +166,7 @@ impl Marshal {
 
     /// A container with its items; whether it can be hashed.
     fn container(&mut self, code: u8, items: &[Value], hashed: bool) -> bool {
-        let number = if code == b'(' && items.len() < 256 && items.len() % 2 == 0 {
+        let number = if code == b'(' && items.len() < 256 && items.len().is_multiple_of(2) {
             let number = self.code(b')');
             self.bytes.push(items.len() as u8);
             number
