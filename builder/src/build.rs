@@ -5,19 +5,22 @@ use crate::code::{self, CodeError, ModuleCode};
 use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
 use crate::fixups;
+use crate::named::{self, NamedObject, ObjectError, ObjectSource};
 use crate::objects::{self, Placement, TooLarge, TooManyCodes};
 use crate::share::{self, Constants, ModuleGraph};
 use crate::stats::{self, Notes};
 use crate::tables;
 use crate::target::Target;
-use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode, SectionKind};
+use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode, SectionKind, ValueKind};
 use sha2::{Digest, Sha256};
 
 /// What to build.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// Which modules.
-    pub discover: DiscoverOptions,
+    /// Which modules; none if only objects are asked for.
+    pub discover: Option<DiscoverOptions>,
+    /// Named objects.
+    pub objects: Vec<ObjectSource>,
     /// Optimisation level: 0, 1 (`-O`) or 2 (`-OO`).
     pub optimize: u8,
     /// How the loader checks sources.
@@ -47,6 +50,21 @@ pub struct Built {
     pub notes: Notes,
     /// Modules whose code came from a `.pyc`.
     pub from_pyc: usize,
+    /// Named objects.
+    pub objects: Vec<BuiltObject>,
+}
+
+/// A named object of a finished image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltObject {
+    /// Its name.
+    pub name: String,
+    /// Type of its value.
+    pub kind: ValueKind,
+    /// Number of objects of the image that it is made of.
+    pub count: u32,
+    /// Bytes that belong to it alone.
+    pub size: u32,
 }
 
 /// Why there is no image.
@@ -57,6 +75,8 @@ pub enum BuildError {
     Discover { python: String, source: DiscoverError },
     #[error("cannot obtain the modules' code")]
     Code(#[from] CodeError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     #[error("there is no module with code to put into an image")]
     Nothing { skipped: Vec<Skip> },
     #[error("machine {0} is not supported")]
@@ -76,24 +96,35 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let layout = target.layout();
     let machine = Machine::from_elf(target.machine).ok_or(BuildError::Machine(target.machine))?;
 
+    // The values of named objects: first, because their files are what somebody just wrote.
+    let mut objects = read_objects(target, options, progress)?;
+
     // Everything that `import` could find.
-    progress.pass("finding modules", None);
-    let discovery = discover::discover(target, &options.discover)
-        .map_err(|source| BuildError::Discover { python: target.executable.display().to_string(), source })?;
+    let discovery = match &options.discover {
+        Some(which) => {
+            progress.pass("finding modules", None);
+            discover::discover(target, which)
+                .map_err(|source| BuildError::Discover { python: target.executable.display().to_string(), source })?
+        }
+        None => Discovery::default(),
+    };
 
     // Code from valid `.pyc` files, otherwise compiled by the target; marshal data read into graphs.
-    progress.pass("obtaining code", Some(sources(&discovery)));
-    let hashes = options.invalidation == InvalidationMode::CheckedHash;
-    let (mut codes, unusable) =
-        code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?;
-    if codes.is_empty() {
+    let (mut codes, unusable) = if discovery.modules.is_empty() {
+        (Vec::new(), Vec::new())
+    } else {
+        progress.pass("obtaining code", Some(sources(&discovery)));
+        let hashes = options.invalidation == InvalidationMode::CheckedHash;
+        code::obtain(target, &discovery, options.optimize, hashes, &|steps| progress.step(steps))?
+    };
+    if codes.is_empty() && objects.is_empty() {
         let skipped = discovery.skipped.into_iter().chain(unusable).collect();
         return Err(BuildError::Nothing { skipped });
     }
 
     // Equal constants become one object.
     progress.pass("sharing constants", None);
-    let constants = share::share(graphs(&discovery, &mut codes), layout);
+    let constants = share::share(graphs(&discovery, &mut codes).chain(values(&mut objects)), layout);
 
     // Every object gets its place.
     progress.pass("placing objects", None);
@@ -106,23 +137,24 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     // The objects' bytes, with a prediction in every slot.
     progress.pass("writing objects", None);
     let predictions = fixups.externs.iter().map(|&e| (e, target.predict(e).unwrap_or(0))).collect();
-    let mut objects = objects::write(&constants, &placement, layout, &predictions)?;
+    let mut written = objects::write(&constants, &placement, layout, &predictions)?;
 
     // The records, once the sizes agree with the place where the objects start.
     progress.pass("writing tables", None);
-    let notes = notes(target, &codes, &constants, &placement);
+    let notes = notes(target, &codes, &objects, &constants, &placement);
     let notes_text = serde_json::to_string(&notes).expect("plain data serialises");
-    let tables = tables::assemble(target, &discovery, &codes, &constants, &placement, &fixups.externs, notes_text);
-    let (frame, encoded) = settle(&tables, &fixups, &placement, objects.bytes.len())?;
+    let mut tables = tables::assemble(target, &discovery, &codes, &constants, &placement, &fixups.externs, notes_text);
+    tables.add_objects(&objects, codes.len() as u32, &constants, &placement);
+    let (frame, encoded) = settle(&tables, &fixups, &placement, written.bytes.len())?;
 
     // The base follows from the contents.
     let mut hash = Sha256::new();
     hash.update(&target.identity.bytes);
-    hash.update(&objects.bytes);
+    hash.update(&written.bytes);
     encoded.iter().for_each(|(_, bytes)| hash.update(bytes));
     let digest: [u8; 32] = hash.finalize().into();
     let base = preferred_base(&digest, u64::from(frame.span));
-    objects.rebase(base + u64::from(frame.objects));
+    written.rebase(base + u64::from(frame.objects));
 
     // The ELF file, read back and compared.
     progress.pass("writing the image", None);
@@ -130,8 +162,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
         machine,
         header: header(target, options, base, &tables),
         tables: encoded,
-        objects: objects.bytes,
-        symbols: symbols(&discovery, &codes, &placement),
+        objects: written.bytes,
+        symbols: symbols(&discovery, &codes, &objects, &placement),
         build_id: digest[..20].try_into().expect("a digest has more than twenty bytes"),
     };
     let image = elf::emit(&contents)?;
@@ -140,7 +172,26 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
 
     let from_pyc = codes.iter().filter(|c| matches!(c.origin, code::CodeOrigin::Pyc(_))).count();
     let skipped = discovery.skipped.into_iter().chain(unusable).collect();
-    Ok(Built { image, skipped, with_code: codes.len(), modules: tables.module_count() as usize, notes, from_pyc })
+    let modules = tables.module_count() as usize;
+    let objects = tables.built_objects();
+    Ok(Built { image, skipped, with_code: codes.len(), modules, notes, from_pyc, objects })
+}
+
+fn read_objects(
+    target: &Target,
+    options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<NamedObject>, ObjectError> {
+    if options.objects.is_empty() {
+        return Ok(Vec::new());
+    }
+    progress.pass("reading objects", Some(options.objects.len()));
+    let read = |source| {
+        let object = named::read(source, target.layout().minor);
+        progress.step(1);
+        object
+    };
+    options.objects.iter().map(read).collect()
 }
 
 fn sources(discovery: &Discovery) -> usize {
@@ -151,7 +202,16 @@ fn sources(discovery: &Discovery) -> usize {
 fn graphs<'a>(discovery: &'a Discovery, codes: &'a mut [ModuleCode]) -> impl Iterator<Item = ModuleGraph> + 'a {
     codes.iter_mut().map(|code| {
         let filename = discovery.modules[code.module].path.to_string_lossy().into_owned();
-        ModuleGraph { graph: std::mem::take(&mut code.graph), root: code.root, filename }
+        ModuleGraph { graph: std::mem::take(&mut code.graph), root: code.root, filename: Some(filename) }
+    })
+}
+
+/// The same for named objects, whose units follow those of the modules.
+fn values(objects: &mut [NamedObject]) -> impl Iterator<Item = ModuleGraph> + '_ {
+    objects.iter_mut().map(|object| ModuleGraph {
+        graph: std::mem::take(&mut object.graph),
+        root: object.leaves,
+        filename: None,
     })
 }
 
@@ -177,7 +237,15 @@ fn settle(
     }
 }
 
-fn notes(target: &Target, codes: &[ModuleCode], constants: &Constants, placement: &Placement) -> Notes {
+fn notes(
+    target: &Target,
+    codes: &[ModuleCode],
+    objects: &[NamedObject],
+    constants: &Constants,
+    placement: &Placement,
+) -> Notes {
+    let of_modules: u64 = codes.iter().map(|c| c.marshal.len() as u64).sum();
+    let of_objects: u64 = objects.iter().map(|o| o.marshal_size).sum();
     Notes {
         builder: env!("CARGO_PKG_VERSION").to_owned(),
         python: target.version.clone(),
@@ -186,7 +254,7 @@ fn notes(target: &Target, codes: &[ModuleCode], constants: &Constants, placement
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size),
-        marshal_bytes: codes.iter().map(|c| c.marshal.len() as u64).sum(),
+        marshal_bytes: of_modules + of_objects,
     }
 }
 
@@ -212,17 +280,13 @@ fn header(target: &Target, options: &BuildOptions, preferred_base: u64, tables: 
     }
 }
 
-fn symbols(discovery: &Discovery, codes: &[ModuleCode], placement: &Placement) -> Vec<Symbol> {
-    let mut symbols: Vec<Symbol> = codes
-        .iter()
-        .zip(&placement.regions)
-        .map(|(code, region)| Symbol {
-            name: discovery.modules[code.module].name.clone(),
-            start: region.start,
-            size: region.size,
-        })
-        .collect();
-    // No module has this name: it is not an identifier.
+fn symbols(discovery: &Discovery, codes: &[ModuleCode], objects: &[NamedObject], placement: &Placement) -> Vec<Symbol> {
+    // No module has a name like those of objects and of the pool: they are no identifiers.
+    let modules = codes.iter().map(|code| discovery.modules[code.module].name.clone());
+    let names = modules.chain(objects.iter().map(|object| format!("cds.object.{}", object.name)));
+    let regions = names.zip(&placement.regions);
+    let mut symbols: Vec<Symbol> =
+        regions.map(|(name, region)| Symbol { name, start: region.start, size: region.size }).collect();
     symbols.push(Symbol { name: "cds.pool".to_owned(), start: placement.pool.start, size: placement.pool.size });
     symbols
 }

@@ -1,10 +1,10 @@
-//! The object graph of one module, as marshal has it: identity, interning and shared references kept.
+//! The object graph of one module or named object, as marshal has it: identity, interning and shared references kept.
 
 /// Index of an object in its [`Graph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjId(pub u32);
 
-/// Objects of one module. Children come before or after their parents; ids are stable.
+/// Objects of one module or named object. Ids are stable.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Graph {
     /// The objects by id.
@@ -51,6 +51,12 @@ pub enum Object {
     Slice([ObjId; 3]),
     /// Code object
     Code(Box<Code>),
+    /// `list`; only below named objects
+    List(Box<[ObjId]>),
+    /// `set`, items in marshal order; only below named objects
+    Set(Box<[ObjId]>),
+    /// `dict`, keys and values in turns; only below named objects
+    Dict(Box<[ObjId]>),
 }
 
 /// Sign and magnitude in 30-bit digits, least significant first, no leading zeros.

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod image;
 pub mod install;
 pub mod marshal;
+pub mod named;
 pub mod objects;
 pub mod share;
 pub mod stats;

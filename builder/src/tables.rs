@@ -1,14 +1,16 @@
-//! The records of an image: text, roots, directories, modules, index, externs and notes.
+//! The records of an image: text, roots, directories, modules, index, externs, named objects and notes.
 
+use crate::build::BuiltObject;
 use crate::code::ModuleCode;
 use crate::discover::{Discovery, FoundKind};
 use crate::fixups::Fixups;
+use crate::named::NamedObject;
 use crate::objects::Placement;
-use crate::share::Constants;
+use crate::share::{Constants, NodeId};
 use crate::target::{Role, Target};
 use cds_layout::format::{
-    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, SectionKind, Stamp,
-    TextRef, Writer, build_index, tables_checksum,
+    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
+    SectionKind, Stamp, TextRef, Writer, build_index, checksum32, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +25,9 @@ pub struct Tables {
     names: Vec<String>,
     externs: Vec<ExternRecord>,
     notes: String,
+    /// With offsets from the start of the objects.
+    objects: Vec<NamedRecord>,
+    recipes: Vec<u8>,
 }
 
 /// The text section in the making; equal texts are stored once.
@@ -115,10 +120,60 @@ pub fn assemble(
     }
     let externs =
         externs.iter().map(|&object| ExternRecord { object, predicted: target.predict(object).unwrap_or(0) }).collect();
-    Tables { text, roots, directories, modules, names, externs, notes }
+    Tables { text, roots, directories, modules, names, externs, notes, objects: Vec::new(), recipes: Vec::new() }
 }
 
 impl Tables {
+    /// Adds the records of named objects, whose units start at `first_unit`.
+    pub fn add_objects(
+        &mut self,
+        objects: &[NamedObject],
+        first_unit: u32,
+        constants: &Constants,
+        placement: &Placement,
+    ) {
+        for (unit, object) in (first_unit..).zip(objects) {
+            let nodes = &constants.modules[unit as usize];
+            let placed = |id: &NodeId| constants.node(*id).is_placed();
+            let region = placement.regions[unit as usize];
+            self.objects.push(NamedRecord {
+                name: self.text.add(&object.name),
+                kind: object.kind,
+                unit,
+                leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(root)),
+                recipe: self.recipes.len() as u32,
+                recipe_size: object.recipe.len() as u32,
+                start: region.start,
+                size: region.size,
+                count: nodes.used.iter().filter(|id| placed(id)).count() as u32,
+                recipe_checksum: checksum32(&[&object.recipe]),
+                checksum: 0,
+            });
+            self.recipes.extend_from_slice(&object.recipe);
+        }
+    }
+
+    /// What there is to say about the named objects.
+    pub fn built_objects(&self) -> Vec<BuiltObject> {
+        let name = |record: &NamedRecord| record.name.get(&self.text.bytes).unwrap_or_default().to_owned();
+        let built = |r: &NamedRecord| BuiltObject { name: name(r), kind: r.kind, count: r.count, size: r.size };
+        self.objects.iter().map(built).collect()
+    }
+
+    fn encode_objects(&self, objects: u32) -> Vec<u8> {
+        let mut w = Writer::new();
+        for record in &self.objects {
+            let mut record = *record;
+            record.start += objects;
+            if record.leaves != NONE {
+                record.leaves += objects;
+            }
+            record.checksum = record.sum(record.name.get(&self.text.bytes).unwrap_or_default());
+            record.encode(&mut w);
+        }
+        w.bytes
+    }
+
     /// Number of module records.
     pub fn module_count(&self) -> u32 {
         self.modules.len() as u32
@@ -151,10 +206,10 @@ impl Tables {
         self.externs.iter().for_each(|e| e.encode(&mut externs));
         let mut strings = Writer::new();
         fixups.strings.iter().for_each(|&id| strings.u32(placement.offset(id) + objects));
-        let (tables, records) = fixups.encode_units(objects);
+        let (units_tables, records) = fixups.encode_units(objects);
         let mut units = Writer::new();
         records.iter().for_each(|r| r.encode(&mut units));
-        vec![
+        let mut tables = vec![
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
             (SectionKind::Modules, modules.bytes),
             (SectionKind::Text, self.text.bytes.clone()),
@@ -165,8 +220,13 @@ impl Tables {
             (SectionKind::Strings, strings.bytes),
             (SectionKind::EagerBase, fixups.encode_eager(objects)),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
-            (SectionKind::Fixups, tables),
-        ]
+            (SectionKind::Fixups, units_tables),
+        ];
+        if !self.objects.is_empty() {
+            tables.push((SectionKind::Named, self.encode_objects(objects)));
+            tables.push((SectionKind::Recipes, self.recipes.clone()));
+        }
+        tables
     }
 }
 

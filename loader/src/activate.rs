@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cds_layout::cpython;
+use cds_layout::cpython::{self, Layout};
 use cds_layout::format::InvalidationMode;
 
 use crate::active::{Active, Parts};
-use crate::image::Image;
 use crate::importlib::Importlib;
-use crate::judge::{Running, judge};
-use crate::map::map;
+use crate::judge::{Judged, Rules, Running, judge};
+use crate::opened::{self, Opened};
 use crate::py::{self, Object};
 use crate::reason::Reason;
 use crate::settings::{self, Complaint, Mode};
@@ -35,21 +34,40 @@ pub enum Entry {
 /// Whether a runtime of this process has asked before.
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
+/// Whether the environment was followed, or an image named instead.
+static ACTIVATED: AtomicBool = AtomicBool::new(false);
+
 /// The mark in the interpreter's own dict, which goes with it.
 const MARK: &std::ffi::CStr = c"cds_loader";
 
 /// The mark of an image in use, by this copy of the loader or another one (an environment's own and a build tree's).
 const IMAGE_MARK: &std::ffi::CStr = c"cds_loader.image";
 
+/// What tells this copy of the loader from others: an address in it.
+fn own_mark() -> py::Result<Object> {
+    py::integer(&raw const ENTERED as i64)
+}
+
 /// Two loaders must not both prepare objects and serve imports.
 fn refuse_second_loader() -> Result<(), Reason> {
-    let marked = || py::interpreter_dict().ok_or(py::Raised)?.item(&py::interned(IMAGE_MARK)?);
-    if python(marked())?.is_none() { Ok(()) } else { Err(Reason::OtherLoader) }
+    let foreign = || match py::interpreter_dict().ok_or(py::Raised)?.item(&py::interned(IMAGE_MARK)?)? {
+        Some(mark) => Ok(!mark.equals(&own_mark()?)?),
+        None => Ok(false),
+    };
+    if python(foreign())? { Err(Reason::OtherLoader) } else { Ok(()) }
 }
 
 /// Tells other copies of the loader that there is an image in use.
 fn mark_image() -> py::Result<()> {
-    py::interpreter_dict().ok_or(py::Raised)?.set_item(&py::interned(IMAGE_MARK)?, &py::boolean(true))
+    py::interpreter_dict().ok_or(py::Raised)?.set_item(&py::interned(IMAGE_MARK)?, &own_mark()?)
+}
+
+/// Maps a judged image for this copy of the loader.
+pub fn open_judged(path: &Path, judged: Judged, layout: &'static Layout) -> Result<&'static Opened, Reason> {
+    refuse_second_loader()?;
+    let opened = opened::open(path, judged, layout)?;
+    python(mark_image())?;
+    Ok(opened)
 }
 
 /// Looks who asks, without leaving a mark.
@@ -73,7 +91,7 @@ pub fn look() -> Entry {
 }
 
 /// Looks who asks and leaves a mark.
-fn enter() -> Entry {
+pub fn enter() -> Entry {
     let entry = look();
     if entry == Entry::First {
         ENTERED.store(true, Ordering::Relaxed);
@@ -91,8 +109,8 @@ fn enter() -> Entry {
 /// Follows the environment variables. Idempotent.
 pub fn activate(module: &Object) {
     match enter() {
-        Entry::First => {}
-        Entry::Again | Entry::Subinterpreter => return,
+        Entry::First | Entry::Again if !ACTIVATED.swap(true, Ordering::Relaxed) => {}
+        Entry::First | Entry::Again | Entry::Subinterpreter => return,
         Entry::SecondRuntime => {
             Active::abandon();
             return;
@@ -195,6 +213,7 @@ pub fn open(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         Entry::SecondRuntime => return Err(Reason::Reinitialized),
         Entry::Subinterpreter => return Err(Reason::Subinterpreter),
     }
+    ACTIVATED.store(true, Ordering::Relaxed);
     use_image(path, module, verbosity).inspect_err(|reason| {
         record(Outcome::Rejected(path.to_owned(), reason.clone()));
     })
@@ -209,16 +228,13 @@ fn use_image(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> 
 }
 
 /// An exception becomes the reason.
-fn python<T>(result: py::Result<T>) -> Result<T, Reason> {
+pub fn python<T>(result: py::Result<T>) -> Result<T, Reason> {
     result.map_err(|_| Reason::Python(py::take_error_text()))
 }
 
 /// Judges, maps and installs.
 fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
-    let hexversion = py::hexversion();
-    let minor = (hexversion >> 16) as u8;
-    let layout =
-        cpython::layout(minor).filter(|_| hexversion >> 24 == 3).ok_or(Reason::UnsupportedVersion(hexversion))?;
+    let layout = layout()?;
     let sys = python(py::import(c"sys"))?;
     let flags = python(sys.get(c"flags"))?;
     let optimize = python(flags.get(c"optimize").and_then(|level| level.to_i64()))?;
@@ -226,24 +242,22 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
     let check = python(check.text())?;
     refuse_unusual(&sys, &flags)?;
 
-    let running = Running { hexversion, optimize, check_always: check == "always" };
+    let rules = Rules { optimize, check_always: check == "always" };
+    let running = Running { hexversion: py::hexversion(), modules: Some(rules) };
     let judged = judge(path, &running)?;
     let importlib = python(Importlib::new())?;
     // Before anything is mapped: no place in the search, no image.
     python(importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
-    refuse_second_loader()?;
-    let mapping = map(path, &judged)?;
-    let header = judged.header;
-    let invalidation = match header.invalidation {
+    let opened = open_judged(path, judged, layout)?;
+    let invalidation = match opened.image.header.invalidation {
         InvalidationMode::CheckedHash if check == "never" => InvalidationMode::UncheckedHash,
         invalidation => invalidation,
     };
-    let image = Image::new(&mapping, header)?;
     let loader = python(module_loader::class(&importlib))?;
     python(module.set_attr(&python(py::interned(c"ImageLoader"))?, &loader))?;
     let active = Active::new(Parts {
         path: path.to_owned(),
-        image,
+        opened,
         importlib,
         loader,
         invalidation,
@@ -258,7 +272,6 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         python(status::summarize_at_exit())?;
     }
     let (finders, position) = python(active.importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
-    python(mark_image())?;
     active.publish();
     record(Outcome::Active);
     if let Err(reason) = python(finders.list_insert(position, &finder)) {
@@ -274,8 +287,15 @@ fn utf8_paths(sys: &Object) -> Result<bool, Reason> {
     Ok(python(encoding.text())? == "utf-8")
 }
 
-/// Kinds of processes whose objects differ from what an image holds.
-fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
+/// The layout of the running interpreter's objects.
+pub fn layout() -> Result<&'static Layout, Reason> {
+    let hexversion = py::hexversion();
+    let minor = (hexversion >> 16) as u8;
+    cpython::layout(minor).filter(|_| hexversion >> 24 == 3).ok_or(Reason::UnsupportedVersion(hexversion))
+}
+
+/// Builds whose objects have other layouts.
+pub fn refuse_other_builds(sys: &Object) -> Result<(), Reason> {
     let abi_flags = python(sys.get(c"abiflags"))?;
     let abi_flags = python(abi_flags.text())?;
     if abi_flags.contains('t') {
@@ -284,6 +304,12 @@ fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
     if abi_flags.contains('d') {
         return Err(Reason::UnsupportedBuild("debug"));
     }
+    Ok(())
+}
+
+/// Kinds of processes whose objects differ from what an image holds.
+fn refuse_unusual(sys: &Object, flags: &Object) -> Result<(), Reason> {
+    refuse_other_builds(sys)?;
     // `_PyCode_New` (Objects/codeobject.c) strips columns then. The configuration itself has no stable API.
     let option = match py::x_options() {
         Some(options) => python(py::interned(c"no_debug_ranges").and_then(|name| options.item(&name)))?.is_some(),

@@ -11,6 +11,7 @@ use crate::directories::Listings;
 use crate::fixup::{Filename, Fixups};
 use crate::image::{Image, Malformed};
 use crate::importlib::Importlib;
+use crate::opened::Opened;
 use crate::paths::{Directory, Root};
 use crate::py::{self, Object};
 use crate::reason::Reason;
@@ -23,9 +24,9 @@ pub struct Active {
     /// Absolute path of the file.
     pub path: PathBuf,
     /// The mapped image.
-    pub image: Image,
+    pub image: &'static Image,
     /// What was fixed up.
-    pub fixups: Fixups,
+    fixups: &'static Fixups,
     /// The import system.
     pub importlib: Importlib,
     /// `ImageLoader`
@@ -82,7 +83,7 @@ pub struct Parts {
     /// Absolute path of the file.
     pub path: PathBuf,
     /// The mapped image.
-    pub image: Image,
+    pub opened: &'static Opened,
     /// The import system.
     pub importlib: Importlib,
     /// `ImageLoader`
@@ -106,14 +107,13 @@ static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
 impl Active {
     /// Nothing served yet.
     pub fn new(parts: Parts) -> Result<Active, Reason> {
-        let image = parts.image;
+        let image = &parts.opened.image;
         let counts = image.counts();
-        let fixups = Fixups::new(&image, parts.layout).map_err(|_| Reason::Python("externs".to_owned()))?;
-        let roots = Root::resolve_all(&image).ok_or(Reason::Malformed(SectionKind::Roots.elf_name()))?;
+        let roots = Root::resolve_all(image).ok_or(Reason::Malformed(SectionKind::Roots.elf_name()))?;
         let optimization = if parts.optimize == 0 { String::new() } else { format!(".opt-{}", parts.optimize) };
         Ok(Active {
             path: parts.path,
-            fixups,
+            fixups: &parts.opened.fixups,
             importlib: parts.importlib,
             loader: parts.loader,
             listings: Listings::default(),
@@ -193,7 +193,7 @@ impl Active {
         }
         let directory = self.directory(module.directory)?;
         let filename = Filename { path, predicted: directory.predicted };
-        self.fixups.fix(&self.image, module.unit, &filename)?;
+        self.fixups.fix(self.image, module.unit, Some(&filename))?;
         let code = self.image.object(module.code, self.layout.code.bytecode)?;
         let type_slot = module.code.checked_add(self.layout.head.type_).ok_or(Malformed)?;
         if self.image.read(type_slot)? != self.code_type {

@@ -76,10 +76,16 @@ impl Fixups {
     }
 
     /// Makes the objects of `unit` usable, after those of the units that it needs.
-    pub fn fix(&self, image: &Image, unit: u32, filename: &Filename<'_>) -> Result<(), Failure> {
+    ///
+    /// Nothing else runs meanwhile: no thread ever sees half of it.
+    pub fn fix(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
         if self.units.get(unit) == Some(DONE) {
             return Ok(());
         }
+        py::without_collections(|| self.fix_all(image, unit, filename))
+    }
+
+    fn fix_all(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
         let reader = image.unit(unit).ok_or(Failure::Malformed)?;
         for needed in reader.units() {
             let needed = needed.ok_or(Failure::Malformed)?;
@@ -88,7 +94,7 @@ impl Fixups {
                 self.fix_one(image, needed, &image.unit(needed).ok_or(Failure::Malformed)?, None)?;
             }
         }
-        self.fix_one(image, unit, &reader, Some(filename))
+        self.fix_one(image, unit, &reader, filename)
     }
 
     fn fix_one(
@@ -111,7 +117,7 @@ impl Fixups {
                 _ => return Err(Failure::Malformed),
             }
         }
-        // The calls below may start a collection, whose finalizers may run any Python code in any thread.
+        // Should anything below run Python code after all, it gets an error and not half a unit.
         self.units.set(unit, BUSY);
         let result = self.apply(image, reader, filename);
         self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
@@ -158,12 +164,18 @@ impl Fixups {
         }
     }
 
-    /// A frozenset of the items of the tuple at `position`. The reference to it is given to the image.
-    fn frozenset(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
-        let items = image.object(position, self.head.object_size)?;
+    /// The tuple at `position`, which was fixed up before.
+    pub fn tuple(&self, image: &Image, position: u32) -> Result<*mut PyObject, Failure> {
+        let tuple = image.object(position, self.head.object_size)?;
         if image.read(position.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
             return Err(Failure::Malformed);
         }
+        Ok(tuple)
+    }
+
+    /// A frozenset of the items of the tuple at `position`. The reference to it is given to the image.
+    fn frozenset(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
+        let items = self.tuple(image, position)?;
         // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
         let frozenset = unsafe { py::steal(ffi::PyFrozenSet_New(items)) }?;
         NonNull::new(frozenset.into_ptr()).ok_or(Failure::Python)

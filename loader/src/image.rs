@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, Reader, RootRecord, SLOT, Section, SectionKind,
-    TextRef, UnitReader, UnitRecord, read_slots, tables_checksum,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, SLOT, Section,
+    SectionKind, TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
 };
 
 use crate::map::Mapping;
@@ -40,6 +40,8 @@ struct Tables {
     units: &'static [u8],
     fixups: &'static [u8],
     eager_base: &'static [u8],
+    named: &'static [u8],
+    recipes: &'static [u8],
 }
 
 /// Record `number` of a table of records.
@@ -101,6 +103,8 @@ impl Image {
             units: table(SectionKind::Units)?,
             fixups: table(SectionKind::Fixups)?,
             eager_base: table(SectionKind::EagerBase)?,
+            named: table(SectionKind::Named)?,
+            recipes: table(SectionKind::Recipes)?,
         };
         if tables.modules.len() / ModuleRecord::SIZE < header.module_count as usize {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
@@ -124,6 +128,11 @@ impl Image {
         read_slots(Reader::new(self.tables.eager_base))
             .ok_or(Malformed)?
             .try_for_each(|slot| self.relocate(slot.ok_or(Malformed)?))
+    }
+
+    /// Address of the start of the image.
+    pub fn base(&self) -> usize {
+        self.base
     }
 
     /// Whether the image lies where its addresses assume.
@@ -156,6 +165,17 @@ impl Image {
         }
         let module = record(self.tables.modules, number, ModuleRecord::SIZE, ModuleRecord::decode)?;
         (module.checksum == module.sum(self.text(module.file)?)).then_some(module)
+    }
+
+    /// The record of a named object.
+    pub fn named(&self, number: u32) -> Option<NamedRecord> {
+        let named = record(self.tables.named, number, NamedRecord::SIZE, NamedRecord::decode)?;
+        (named.checksum == named.sum(self.text(named.name)?)).then_some(named)
+    }
+
+    /// The recipe of a named object.
+    pub fn recipe(&self, named: &NamedRecord) -> Option<&'static [u8]> {
+        named.recipe(self.tables.recipes).filter(|recipe| checksum32(&[recipe]) == named.recipe_checksum)
     }
 
     /// A directory record.
@@ -199,6 +219,7 @@ impl Image {
             externs: self.tables.externs.len() / ExternRecord::SIZE,
             strings: self.tables.strings.len() / 4,
             units: self.tables.units.len() / UnitRecord::SIZE,
+            named: self.tables.named.len() / NamedRecord::SIZE,
         }
     }
 
@@ -280,4 +301,6 @@ pub struct Counts {
     pub strings: usize,
     /// Fixup units.
     pub units: usize,
+    /// Named objects.
+    pub named: usize,
 }

@@ -26,6 +26,13 @@ const MACHINE: u16 = if cfg!(target_arch = "x86_64") {
 pub struct Running {
     /// `PY_VERSION_HEX`.
     pub hexversion: u32,
+    /// What matters for modules; `None` where only named objects are asked for.
+    pub modules: Option<Rules>,
+}
+
+/// What of the running interpreter matters for modules only.
+#[derive(Debug)]
+pub struct Rules {
     /// `sys.flags.optimize`.
     pub optimize: i64,
     /// `--check-hash-based-pycs always`.
@@ -68,11 +75,13 @@ pub fn judge(path: &Path, running: &Running) -> Result<Judged, Reason> {
     if theirs != ours {
         return Err(Reason::Identity(theirs, ours));
     }
-    if i64::from(header.optimize) != running.optimize {
-        return Err(Reason::Optimize(header.optimize, running.optimize));
-    }
-    if header.invalidation == InvalidationMode::UncheckedHash && running.check_always {
-        return Err(Reason::Unchecked);
+    if let Some(rules) = &running.modules {
+        if i64::from(header.optimize) != rules.optimize {
+            return Err(Reason::Optimize(header.optimize, rules.optimize));
+        }
+        if header.invalidation == InvalidationMode::UncheckedHash && rules.check_always {
+            return Err(Reason::Unchecked);
+        }
     }
     if header.file_size != size {
         return Err(Reason::FileSize(header.file_size, size));

@@ -8,12 +8,14 @@ use cds_layout::format::NONE;
 
 use crate::activate::{self, Entry};
 use crate::active::Active;
+use crate::data;
+use crate::opened;
 use crate::py::{self, Borrowed, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
 use crate::settings;
 use crate::status;
 
 /// All functions.
-pub static METHODS: Methods<7> = Methods([
+pub static METHODS: Methods<8> = Methods([
     py::method_without_arguments(
         c"activate",
         activate_,
@@ -24,7 +26,12 @@ pub static METHODS: Methods<7> = Methods([
         status_,
         c"status()\n--\n\nA dict with state, image, reason, modules, served, base and patched_slots.",
     ),
-    py::method(c"owns", owns, c"owns(obj)\n--\n\nWhether the object lies in the image."),
+    py::method(c"owns", owns, c"owns(obj)\n--\n\nWhether the object lies in an image."),
+    py::method(
+        c"load",
+        load,
+        c"load(path)\n--\n\nThe named objects of an image: a read-only mapping of names to values.",
+    ),
     py::method(
         c"_code",
         code,
@@ -40,7 +47,7 @@ pub static METHODS: Methods<7> = Methods([
 ]);
 
 /// Runs `body`; a panic, which would be a bug, becomes an exception.
-fn guarded(body: impl FnOnce() -> py::Result<Object>) -> *mut PyObject {
+pub fn guarded(body: impl FnOnce() -> py::Result<Object>) -> *mut PyObject {
     let result =
         catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")));
     result.map_or(ptr::null_mut(), Object::into_ptr)
@@ -94,8 +101,20 @@ unsafe extern "C" fn owns(
     guarded(|| {
         // SAFETY: passed on as the interpreter gave them.
         let object = unsafe { one_argument("owns", "obj", arguments, count, keywords) }?;
-        let owned = Active::get().is_some_and(|active| active.image.contains(object.as_ptr() as usize));
-        Ok(py::boolean(owned))
+        Ok(py::boolean(opened::owns(object.as_ptr() as usize)))
+    })
+}
+
+unsafe extern "C" fn load(
+    _self: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    guarded(|| {
+        // SAFETY: passed on as the interpreter gave them.
+        let path = unsafe { one_argument("load", "path", arguments, count, keywords) }?;
+        data::load(&path)
     })
 }
 

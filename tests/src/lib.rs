@@ -20,6 +20,11 @@ pub fn workspace() -> PathBuf {
     crate_root.parent().expect("the crate is a folder of the workspace").to_owned()
 }
 
+/// The script that compares values; `cds-build verify` brings it along.
+pub fn comparison() -> PathBuf {
+    workspace().join("builder/src/verify/values.py")
+}
+
 /// The folder of small Python trees and probes.
 pub fn fixtures() -> PathBuf {
     workspace().join("fixtures")

@@ -1,6 +1,7 @@
 //! The arguments.
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 const AFTER: &str = "\
@@ -11,6 +12,8 @@ Examples:
       Only the named modules, the packages around them and everything below them.
   cds-build --out app-cds.so --modules-from heap.lst
       Only the modules in a list that `PYCDSMODE=TRACE PYCDSLIST=heap.lst python app.py` wrote.
+  cds-build --out prices.so --object prices=prices.marshal
+      Only a value that `marshal.dump(value, file)` wrote; `cds_loader.load('prices.so')['prices']` is it.
   cds-build install --python .venv/bin/python
       Put the loader into an environment; it then uses `site-cds.so` beside it.
   cds-build verify site-cds.so --python .venv/bin/python
@@ -61,6 +64,10 @@ pub struct BuildArgs {
     /// Leave out the modules whose full name matches, for example `*.tests.*`.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Put the value that `marshal.dump(value, file)` wrote into FILE into the image, under a name. May be given more than
+    /// once. Modules are taken then only if some are named, listed or excluded.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub object: Vec<OsString>,
     /// How the loader finds out that a source has changed.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Invalidation::Timestamp)]
     pub invalidation_mode: Invalidation,
@@ -129,7 +136,7 @@ pub struct InspectArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// List every module.
+    /// List every module and every object.
     #[arg(long)]
     pub modules: bool,
 }
@@ -138,12 +145,17 @@ pub struct InspectArgs {
 pub struct VerifyArgs {
     /// The image.
     pub image: PathBuf,
-    /// Also load every module in this interpreter and compare it with the one from its `.pyc` or source.
+    /// Also load every module in this interpreter and compare it with the one from its `.pyc` or source, and load every
+    /// object.
     #[arg(long, value_name = "PY")]
     pub python: Option<PathBuf>,
     /// The loader to use for that; default: the one that came with this program.
     #[arg(long, value_name = "FILE", requires = "python")]
     pub loader: Option<PathBuf>,
+    /// Compare a named object with the value in FILE. May be given more than once. Objects without a file are loaded and
+    /// looked at all the same.
+    #[arg(long, value_name = "NAME=FILE", requires = "python")]
+    pub object: Vec<OsString>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -6,6 +6,7 @@ use super::{DONE, FINDINGS, output};
 use anyhow::{Context, Result, bail};
 use cds_build::build::{BuildError, BuildOptions, Built, build};
 use cds_build::discover::{DiscoverOptions, Skip, exclude};
+use cds_build::named::ObjectSource;
 use cds_build::target::Target;
 use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, find_header};
 use std::collections::BTreeSet;
@@ -20,12 +21,13 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
         bail!("`-O` may be given at most twice");
     }
     let started = Instant::now();
+    let objects = ObjectSource::parse_all(&args.object)?;
     prepare(out)?;
     let target = target(&args.target)?;
     if let Some(path) = &args.save_target_profile {
         target.save(path)?;
     }
-    let options = options(args)?;
+    let options = options(args, objects)?;
 
     let bar = Bar::new(args.quiet);
     let built = build(&target, &options, &bar);
@@ -41,17 +43,8 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
 
     if !args.quiet {
         report_skips(&built.skipped);
-        eprintln!(
-            "{}: {} modules, {} with code ({} from .pyc files, {} compiled), {} skipped, {} in {:.1} s",
-            out.display(),
-            built.modules,
-            built.with_code,
-            built.from_pyc,
-            built.with_code - built.from_pyc,
-            built.skipped.len(),
-            output::size(built.image.len() as u64),
-            started.elapsed().as_secs_f64()
-        );
+        let size = output::size(built.image.len() as u64);
+        eprintln!("{}: {}, {size} in {:.1} s", out.display(), contents(&built), started.elapsed().as_secs_f64());
     }
     if args.json {
         output::print(&report(out, &target, &built)?)?;
@@ -59,6 +52,27 @@ pub fn run(args: &BuildArgs) -> Result<u8> {
     // A module that was asked for by name and is not there is worth a status of its own; lists may be about other trees.
     let missing = built.skipped.iter().any(|s| s.path.as_os_str().is_empty() && asked_for(args, s.module.as_deref()));
     Ok(if missing { FINDINGS } else { DONE })
+}
+
+/// `3 modules, …, 1 object`
+fn contents(built: &Built) -> String {
+    let mut parts = Vec::new();
+    if built.modules > 0 || built.objects.is_empty() {
+        parts.push(format!(
+            "{} modules, {} with code ({} from .pyc files, {} compiled), {} skipped",
+            built.modules,
+            built.with_code,
+            built.from_pyc,
+            built.with_code - built.from_pyc,
+            built.skipped.len(),
+        ));
+    }
+    match built.objects.len() {
+        0 => {}
+        1 => parts.push("1 object".to_owned()),
+        n => parts.push(format!("{n} objects")),
+    }
+    parts.join(", ")
 }
 
 fn asked_for(args: &BuildArgs, module: Option<&str>) -> bool {
@@ -79,7 +93,7 @@ pub fn target(args: &TargetArgs) -> Result<Target> {
     })
 }
 
-fn options(args: &BuildArgs) -> Result<BuildOptions> {
+fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions> {
     let mut names = BTreeSet::new();
     let mut roots = Vec::new();
     for list in &args.modules_from {
@@ -107,7 +121,10 @@ fn options(args: &BuildArgs) -> Result<BuildOptions> {
         Invalidation::CheckedHash => InvalidationMode::CheckedHash,
         Invalidation::UncheckedHash => InvalidationMode::UncheckedHash,
     };
-    Ok(BuildOptions { discover, optimize: args.optimize, invalidation })
+    // Without objects there is always something: everything. With objects modules must be asked for.
+    let selects = !(args.what.is_empty() && args.modules_from.is_empty() && args.exclude.is_empty());
+    let discover = (objects.is_empty() || selects).then_some(discover);
+    Ok(BuildOptions { discover, objects, optimize: args.optimize, invalidation })
 }
 
 /// Finds out whether the output can be written: an error before the work, not after it.
@@ -170,6 +187,11 @@ fn report(out: &Path, target: &Target, built: &Built) -> Result<String> {
         .iter()
         .map(|s| serde_json::json!({ "path": s.path, "module": s.module, "reason": s.reason }))
         .collect();
+    let objects: Vec<_> = built
+        .objects
+        .iter()
+        .map(|o| serde_json::json!({ "name": o.name, "type": o.kind.name(), "objects": o.count, "bytes": o.size }))
+        .collect();
     let report = serde_json::json!({
         "image": out,
         "bytes": built.image.len(),
@@ -177,6 +199,7 @@ fn report(out: &Path, target: &Target, built: &Built) -> Result<String> {
         "modules": built.modules,
         "with_code": built.with_code,
         "from_pyc": built.from_pyc,
+        "objects": objects,
         "notes": built.notes,
         "skipped": skipped,
     });

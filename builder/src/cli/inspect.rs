@@ -95,9 +95,17 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     writeln!(out, "invalidation   {}", invalidation_name(header.invalidation))?;
     writeln!(out, "preferred base {:#x}, span {}", header.preferred_base, output::size(header.span))?;
     let kinds: Vec<String> = by_kind(image).iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    writeln!(out, "modules        {} ({})", image.modules.len(), kinds.join(", "))?;
+    match &kinds[..] {
+        [] => writeln!(out, "modules        none")?,
+        kinds => writeln!(out, "modules        {} ({})", image.modules.len(), kinds.join(", "))?,
+    }
+    if !image.named.is_empty() {
+        writeln!(out, "named objects  {}", image.named.len())?;
+    }
     writeln!(out, "strings        {} interned", image.strings.len())?;
-    writeln!(out, "\nroots")?;
+    if !image.roots.is_empty() {
+        writeln!(out, "\nroots")?;
+    }
     for root in &image.roots {
         let relative = image.text(root.relative);
         writeln!(out, "  {:<20} {relative}", root_kind(root.kind))?;
@@ -114,7 +122,21 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     for (kind, section) in &image.sections {
         writeln!(out, "  {:<34} {:>12}", kind.elf_name(), section.size)?;
     }
+    if !image.named.is_empty() {
+        let shown = if args.modules { image.named.len() } else { image.named.len().min(10) };
+        writeln!(out, "\n{:<26} {:<10} {:>9} {:>12}", "named objects", "type", "objects", "bytes")?;
+        for object in &image.named[..shown] {
+            let (name, kind) = (image.text(object.name), object.kind.name());
+            writeln!(out, "  {name:<24} {kind:<10} {:>9} {:>12}", object.count, object.size)?;
+        }
+        if shown < image.named.len() {
+            writeln!(out, "  and {} more", image.named.len() - shown)?;
+        }
+    }
     let modules = largest(image);
+    if modules.is_empty() {
+        return Ok(out);
+    }
     let shown = if args.modules { modules.len() } else { modules.len().min(10) };
     writeln!(out, "\n{:<36} {:>12}", if args.modules { "modules by size" } else { "largest modules" }, "bytes")?;
     for module in &modules[..shown] {
@@ -150,6 +172,19 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
             })
         })
         .collect();
+    let objects: Vec<_> = image
+        .named
+        .iter()
+        .map(|o| {
+            serde_json::json!({
+                "name": image.text(o.name),
+                "type": o.kind.name(),
+                "objects": o.count,
+                "bytes": o.size,
+                "recipe_bytes": o.recipe_size,
+            })
+        })
+        .collect();
     let sections: BTreeMap<&str, u32> = image.sections.iter().map(|(k, s)| (k.elf_name(), s.size)).collect();
     let report = serde_json::json!({
         "image": args.image,
@@ -168,6 +203,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         "strings": image.strings.len(),
         "module_kinds": by_kind(image),
         "modules": modules,
+        "objects": objects,
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }

@@ -1,6 +1,8 @@
 //! What people read: errors with causes and hints on stderr, data on stdout.
 
+use cds_build::build::BuildError;
 use cds_build::install::InstallError;
+use cds_build::named::ObjectError;
 use cds_build::target::TargetError;
 use std::io::{self, ErrorKind, Write};
 
@@ -31,6 +33,13 @@ fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<InstallError>() {
+        return error.hint().map(str::to_owned);
+    }
+    if let Some(error) = error.downcast_ref::<ObjectError>() {
+        return error.hint().map(str::to_owned);
+    }
+    // Transparent errors are not in the chain themselves.
+    if let Some(BuildError::Object(error)) = error.downcast_ref::<BuildError>() {
         return error.hint().map(str::to_owned);
     }
     None

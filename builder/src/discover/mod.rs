@@ -91,7 +91,7 @@ impl Found {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Discovery {
     /// The directories searched, in order.
     pub roots: Vec<Root>,

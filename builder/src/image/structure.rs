@@ -2,9 +2,12 @@
 
 use super::Image;
 use crate::elf::digest;
-use cds_layout::format::{Group, ModuleKind, NONE, SLOT, SectionKind, UnitRecord, tables_checksum};
+use cds_layout::format::{
+    Group, ModuleKind, NONE, SLOT, SectionKind, UnitRecord, checksum32, leaves_of, tables_checksum,
+};
 use goblin::elf::Elf;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Something in an image that no builder writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +25,7 @@ pub fn structure(image: &Image<'_>) -> Vec<Finding> {
     checker.modules();
     checker.strings();
     checker.units();
+    checker.named();
     checker.elf();
     checker.findings
 }
@@ -145,6 +149,36 @@ impl Checker<'_, '_> {
         }
     }
 
+    fn named(&mut self) {
+        let image = self.image;
+        let mut names = BTreeSet::new();
+        for (number, object) in image.named.iter().enumerate() {
+            let name = image.text(object.name);
+            let mut report = |what: &str| self.findings.push(Finding { check: "objects", message: what.to_owned() });
+            if object.checksum != object.sum(name) {
+                report(&format!("the checksum of record {number} (`{name}`) does not agree"));
+            }
+            if name.is_empty() || !names.insert(name) {
+                report(&format!("record {number} has no name, or that of another one: `{name}`"));
+            }
+            if object.unit as usize >= image.units.len() {
+                report(&format!("`{name}` has no fixup unit"));
+            }
+            let recipe = object.recipe(image.section(SectionKind::Recipes));
+            if recipe.map(|recipe| checksum32(&[recipe])) != Some(object.recipe_checksum) {
+                report(&format!("the checksum of the recipe of `{name}` does not agree"));
+            }
+            let taken = recipe.and_then(leaves_of);
+            if taken.is_none() || (taken == Some(0)) != (object.leaves == NONE) {
+                report(&format!("the recipe of `{name}` is malformed"));
+            }
+            let leaves = object.leaves == NONE || (self_inside(image, object.leaves) && object.leaves % SLOT == 0);
+            if !leaves || !self.inside(object.start, object.size) {
+                self.report("objects", format!("`{name}` lies outside the objects"));
+            }
+        }
+    }
+
     /// A slot that holds an address of the image.
     fn address(&mut self, unit: u32, slot: u32) {
         let base = self.image.header.preferred_base;
@@ -194,11 +228,12 @@ impl Checker<'_, '_> {
         if symbols.is_empty() {
             return;
         }
-        let symbols: std::collections::BTreeSet<_> = symbols.into_iter().collect();
-        for module in image.modules.iter().filter(|m| m.unit != NONE) {
-            let start = image.header.preferred_base + u64::from(module.start);
-            if !symbols.contains(&(start, u64::from(module.size))) {
-                self.report("elf", format!("no symbol for `{}`", image.text(module.name)));
+        let symbols: BTreeSet<_> = symbols.into_iter().collect();
+        let modules = image.modules.iter().filter(|m| m.unit != NONE).map(|m| (m.start, m.size, m.name));
+        for (start, size, name) in modules.chain(image.named.iter().map(|o| (o.start, o.size, o.name))) {
+            let start = image.header.preferred_base + u64::from(start);
+            if !symbols.contains(&(start, u64::from(size))) {
+                self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }
     }

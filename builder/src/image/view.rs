@@ -2,8 +2,8 @@
 
 use super::ImageError;
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, Reader, RootRecord, Section, SectionKind, TextRef,
-    UnitRecord, UnitTables, find_header, read_slots,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, Section, SectionKind,
+    TextRef, UnitRecord, UnitTables, find_header, read_slots,
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +30,8 @@ pub struct Image<'a> {
     pub strings: Vec<u32>,
     /// Where the units' tables lie.
     pub units: Vec<UnitRecord>,
+    /// Named objects.
+    pub named: Vec<NamedRecord>,
 }
 
 impl<'a> Image<'a> {
@@ -51,6 +53,7 @@ impl<'a> Image<'a> {
             externs: Vec::new(),
             strings: Vec::new(),
             units: Vec::new(),
+            named: Vec::new(),
         };
         image.roots = image.records(SectionKind::Roots, RootRecord::decode)?;
         image.directories = image.records(SectionKind::Directories, DirectoryRecord::decode)?;
@@ -58,6 +61,7 @@ impl<'a> Image<'a> {
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
         image.strings = image.records(SectionKind::Strings, Reader::u32)?;
         image.units = image.records(SectionKind::Units, UnitRecord::decode)?;
+        image.named = image.records(SectionKind::Named, NamedRecord::decode)?;
         Ok(image)
     }
 

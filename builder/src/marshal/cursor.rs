@@ -17,6 +17,11 @@ impl<'a> Cursor<'a> {
         self.offset
     }
 
+    /// Bytes not yet consumed.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len() - self.offset
+    }
+
     /// An error at the present position.
     pub(super) fn fail(&self, problem: Problem) -> MarshalError {
         MarshalError { offset: self.offset, problem }

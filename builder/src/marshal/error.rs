@@ -62,6 +62,18 @@ pub enum Problem {
     /// Nesting beyond [`Limits::max_depth`](super::Limits::max_depth).
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),
+    /// An item of a set or a key of a dict that is mutable or holds something mutable.
+    #[error("objects of type `{0}` that are or hold something mutable cannot be hashed")]
+    Unhashable(&'static str),
+    /// An item of a set or a key of a dict that the interpreter could not hash without a very deep recursion.
+    #[error("nested deeper than {0} levels, too deep to be hashed")]
+    HashTooDeep(u32),
+    /// Something mutable in a code object.
+    #[error("objects of type `{0}` cannot be in code objects")]
+    InCode(&'static str),
+    /// Data after the value.
+    #[error("{0} more bytes follow the value")]
+    Trailing(usize),
     /// A code object that `_PyCode_Validate` or `_PyCode_New` (`Objects/codeobject.c`) refuse.
     #[error("code object: `{field}` {problem}")]
     Code {

@@ -8,18 +8,23 @@
 //! Which objects are shared inside the data, and for one-character strings the interned flag too, depend on the
 //! history of the process that wrote it (`w_ref`, same file). Passes that come later use values and structure only.
 //!
+//! The values of named objects may hold lists, dicts and sets and be as deep as they like ([`read_value`]).
+//!
 //! Reading never recurses, and never allocates for a length that the rest of the data cannot hold.
 
 mod cursor;
 mod error;
 mod number;
+mod path;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod text;
 mod validate;
+mod value;
 
 pub use error::{MarshalError, Problem};
+pub use path::ValueError;
 
 use crate::graph::{Graph, ObjId};
 
@@ -54,4 +59,18 @@ pub fn read(bytes: &[u8], minor: u8) -> Result<(Graph, ObjId), MarshalError> {
 /// As [`read`].
 pub fn read_with(bytes: &[u8], minor: u8, limits: Limits) -> Result<(Graph, ObjId), MarshalError> {
     reader::Reader::new(bytes, minor, limits)?.read()
+}
+
+/// Reads the one value that `bytes` hold: immutable or not, of any depth.
+///
+/// # Errors
+/// As [`read`], but for mutable types; besides, values that contain themselves, items of sets and keys of dicts that cannot be
+/// hashed, and bytes after the value.
+pub fn read_value(bytes: &[u8], minor: u8) -> Result<(Graph, ObjId), ValueError> {
+    let limits = Limits { max_depth: usize::MAX };
+    let mut reader = reader::Reader::new(bytes, minor, limits).map_err(ValueError::at_root)?;
+    match reader.value() {
+        Ok(root) => Ok((reader.into_graph(), root)),
+        Err(error) => Err(path::explain(&reader, error)),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::error::{MarshalError, Problem};
+use super::value::Value;
 use super::{Limits, number, text, validate};
 use crate::graph::{Code, Graph, Int, ObjId, Object};
 use cds_layout::cpython::{Layout, layout};
@@ -13,14 +14,16 @@ pub(super) struct Reader<'a> {
     cursor: Cursor<'a>,
     layout: &'static Layout,
     limits: Limits,
-    graph: Graph,
+    pub(super) graph: Graph,
     singletons: Singletons,
     /// Objects by number; `None` while the object is still open.
     refs: Vec<Option<ObjId>>,
     /// Containers that are still open, outermost first.
-    open: Vec<Open>,
+    pub(super) open: Vec<Open>,
     /// Items of the open containers, each container's after its parent's.
-    items: Vec<ObjId>,
+    pub(super) items: Vec<ObjId>,
+    /// What is kept about a named object's value; `None` for modules, which have nothing mutable.
+    value: Option<Value>,
 }
 
 /// Objects that exist once in the interpreter, however often the data has them.
@@ -33,27 +36,30 @@ struct Singletons {
 }
 
 /// A container whose items are being read.
-struct Open {
-    kind: Kind,
+pub(super) struct Open {
+    pub(super) kind: Kind,
     /// Offset of the type code.
-    at: usize,
+    pub(super) at: usize,
     /// Where the container's items start in [`Reader::items`].
-    first: usize,
+    pub(super) first: usize,
     /// Number of items.
     count: usize,
     /// Its number, if it has one.
-    number: Option<usize>,
+    pub(super) number: Option<usize>,
 }
 
-enum Kind {
+pub(super) enum Kind {
     Tuple,
     FrozenSet,
     Slice,
     Code(Box<Scalars>),
+    List,
+    Set,
+    Dict,
 }
 
 /// The integers of a code object; its objects come in between.
-struct Scalars {
+pub(super) struct Scalars {
     argcount: i32,
     posonlyargcount: i32,
     kwonlyargcount: i32,
@@ -93,15 +99,39 @@ impl<'a> Reader<'a> {
             refs: Vec::new(),
             open: Vec::new(),
             items: Vec::new(),
+            value: None,
         })
     }
 
+    /// Reads a named object's value: lists, dicts and sets too. If that fails, what is still open leads to the fault.
+    pub(super) fn value(&mut self) -> Result<ObjId, MarshalError> {
+        self.value = Some(Value::default());
+        let root = self.root()?;
+        match self.cursor.left() {
+            0 => Ok(root),
+            left => Err(self.cursor.fail(Problem::Trailing(left))),
+        }
+    }
+
+    /// The objects read so far.
+    pub(super) fn into_graph(self) -> Graph {
+        self.graph
+    }
+
     pub(super) fn read(mut self) -> Result<(Graph, ObjId), MarshalError> {
+        let root = self.root()?;
+        Ok((self.graph, root))
+    }
+
+    fn root(&mut self) -> Result<ObjId, MarshalError> {
         loop {
             let Step::Done(mut object) = self.object()? else { continue };
             // Give the object to the container around it, which may complete that one, and so on.
             loop {
-                let Some(parent) = self.open.last_mut() else { return Ok((self.graph, object)) };
+                let Some(parent) = self.open.last_mut() else { return Ok(object) };
+                if let Some(value) = &self.value {
+                    value.admit(&self.graph, parent, self.items.len() - parent.first, object)?;
+                }
                 self.items.push(object);
                 let have = self.items.len() - parent.first;
                 if let Kind::Code(scalars) = &mut parent.kind
@@ -173,12 +203,20 @@ impl<'a> Reader<'a> {
             }
             // Written from marshal version 5 on.
             b':' if self.layout.slice.is_some() => return self.open(Kind::Slice, at, SLICE_OBJECTS, flagged),
+            b'0' if self.dict_ends() => return Ok(Step::Done(self.close()?)),
+            b'[' | b'<' if self.value.is_some() => {
+                let count = self.cursor.length()?;
+                return self.open(if byte & !FLAG_REF == b'[' { Kind::List } else { Kind::Set }, at, count, flagged);
+            }
+            b'{' if self.value.is_some() => return Ok(self.open_dict(at, flagged)),
             b'0' => return fail(Problem::Null),
             b'[' => return fail(Problem::UnsupportedType("list")),
             b'{' => return fail(Problem::UnsupportedType("dict")),
             b'<' => return fail(Problem::UnsupportedType("set")),
             b'S' => return fail(Problem::UnsupportedType("StopIteration")),
             b':' => return fail(Problem::UnsupportedType("slice")),
+            // Written from marshal version 6 on.
+            b'}' => return fail(Problem::UnsupportedType("frozendict")),
             other => return fail(Problem::UnknownType(other)),
         };
         let id = self.graph.push(object);
@@ -200,14 +238,34 @@ impl<'a> Reader<'a> {
         if count > 0 { Ok(Step::Opened) } else { Ok(Step::Done(self.close()?)) }
     }
 
+    /// Opens a dict, which ends where a key would be [`Problem::Null`].
+    fn open_dict(&mut self, at: usize, flagged: bool) -> Step {
+        let number = flagged.then_some(self.refs.len());
+        if flagged {
+            self.refs.push(None);
+        }
+        self.open.push(Open { kind: Kind::Dict, at, first: self.items.len(), count: usize::MAX, number });
+        Step::Opened
+    }
+
+    /// Whether the innermost container is a dict that lacks no value.
+    fn dict_ends(&self) -> bool {
+        let open = self.open.last().filter(|open| matches!(open.kind, Kind::Dict));
+        open.is_some_and(|open| (self.items.len() - open.first).is_multiple_of(2))
+    }
+
     /// Completes the innermost container.
     fn close(&mut self) -> Result<ObjId, MarshalError> {
         let open = self.open.pop().expect("called only with a container open");
         let items: Box<[ObjId]> = self.items.drain(open.first..).collect();
+        let depth = self.value.as_ref().map(|value| value.depth_around(&open.kind, &items));
         let object = match open.kind {
             Kind::Tuple => Object::Tuple(items),
             Kind::FrozenSet => Object::FrozenSet(items),
             Kind::Slice => Object::Slice([items[0], items[1], items[2]]),
+            Kind::List => Object::List(items),
+            Kind::Set => Object::Set(items),
+            Kind::Dict => Object::Dict(items),
             Kind::Code(scalars) => {
                 let code = assemble(&scalars, &items);
                 validate::code(&self.graph, &code, &self.layout.code)
@@ -216,6 +274,9 @@ impl<'a> Reader<'a> {
             }
         };
         let id = self.graph.push(object);
+        if let (Some(value), Some(depth)) = (&mut self.value, depth) {
+            value.set(id, depth);
+        }
         if let Some(number) = open.number {
             self.refs[number] = Some(id);
         }

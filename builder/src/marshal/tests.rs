@@ -211,6 +211,15 @@ proptest! {
         let _ = read(&bytes, 12);
     }
 
+    /// Whatever is read of a named object can be split into leaves and a recipe that takes them all.
+    #[test]
+    fn any_type_codes_of_values(bytes in "[NFT.r()>{<\\[0cszZig\0\0\x01\x02]{0,60}") {
+        if let Ok(object) = crate::named::from_marshal("x", bytes.as_bytes(), 12) {
+            let Object::Tuple(leaves) = object.graph.get(object.leaves) else { panic!("the leaves are a tuple") };
+            prop_assert_eq!(cds_layout::format::leaves_of(&object.recipe), Some(leaves.len() as u64));
+        }
+    }
+
     /// Bytes that are mostly type codes get deeper into the reader.
     #[test]
     fn any_type_codes(bytes in "[NFT.r()>csztZiglfxy\0\x01\x02\u{7f}]{0,200}") {

@@ -131,6 +131,9 @@ impl<'a> Converter<'a> {
                 self.constants.codes.push(code);
                 Node::Code(self.constants.codes.len() as u32 - 1)
             }
+            Object::List(_) | Object::Set(_) | Object::Dict(_) => {
+                unreachable!("`named::split` leaves nothing mutable below the root of a unit")
+            }
         };
         self.add(node)
     }
@@ -167,7 +170,7 @@ impl<'a> Converter<'a> {
         let filename = match other {
             Some(other) => FilenameRef::Other(other),
             None => {
-                let text = Str::from_text(&self.module.filename, false);
+                let text = Str::from_text(self.module.filename.as_deref().unwrap_or_default(), false);
                 FilenameRef::Module(self.add(Node::Filename(self.number, text)))
             }
         };

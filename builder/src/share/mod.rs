@@ -35,7 +35,7 @@ pub const SHARED: u32 = u32::MAX;
 /// The nodes of one module.
 #[derive(Debug, Default)]
 pub struct ModuleNodes {
-    /// The root code object.
+    /// The root.
     pub root: Option<NodeId>,
     /// Every node that the module uses, each once, children before parents.
     pub used: Vec<NodeId>,
@@ -63,18 +63,18 @@ impl Constants {
     }
 }
 
-/// One module's graph as the marshal reader left it.
+/// The graph of one module, or of one named object's leaves: what becomes a unit.
 #[derive(Debug)]
 pub struct ModuleGraph {
     /// The objects.
     pub graph: Graph,
-    /// The root code object.
+    /// The root: a code object, or the tuple of the leaves.
     pub root: ObjId,
-    /// The path that `co_filename` must be, as importlib would set it.
-    pub filename: String,
+    /// The path that `co_filename` must be, as importlib would set it. Code objects of named objects keep their own.
+    pub filename: Option<String>,
 }
 
-/// Merges graphs, one after the other, in order.
+/// Merges graphs, one after the other, in order. Below "module" is whatever becomes a unit.
 pub fn share(graphs: impl IntoIterator<Item = ModuleGraph>, layout: &Layout) -> Constants {
     let mut constants = Constants::default();
     for (number, module) in graphs.into_iter().enumerate() {

@@ -1,5 +1,9 @@
 //! The round trip: every module of an image, in a process of the target, beside the same module from marshal data.
 
+mod values;
+
+pub use values::named_objects;
+
 use crate::code::{self, CodeError};
 use crate::discover::{self, DiscoverError, DiscoverOptions};
 use crate::image::{Finding, Image};
@@ -93,7 +97,7 @@ pub fn round_trip(
             request.raw(part);
         }
     }
-    let answer = ask(path, target, loader, image.header.optimize, &request.bytes)?;
+    let answer = run(SCRIPT, path, target, loader, image.header.optimize, &request.bytes)?;
     if let Some(reason) = answer.rejected {
         findings.push(Finding { check: "rejected", message: reason });
     }
@@ -113,31 +117,37 @@ fn extra_roots(image: &Image<'_>, target: &Target) -> Vec<PathBuf> {
     roots.filter(|r| !known.contains(r)).map(PathBuf::from).collect()
 }
 
-fn ask(path: &Path, target: &Target, loader: &Path, optimize: u8, request: &[u8]) -> Result<Answer, RoundTripError> {
+/// Runs a script in the target with the loader and the image as arguments.
+fn run(
+    script: &str,
+    path: &Path,
+    target: &Target,
+    loader: &Path,
+    optimize: u8,
+    request: &[u8],
+) -> Result<Answer, RoundTripError> {
     let python = target.executable.clone();
-    let run = |source| RoundTripError::Run { python: python.clone(), source };
-    let small_ints = target.layout().small_ints;
+    let failed = |source| RoundTripError::Run { python: python.clone(), source };
     let mut command = Command::new(&target.executable);
     // Without `-E`, so that a loader that is installed there obeys `PYCDSMODE`.
     isolate(&mut command);
     let mut child = command
         .args(optimize_flag(optimize))
-        .args(["-s", "-P", "-B", "-W", "ignore", "-c", SCRIPT])
+        .args(["-s", "-P", "-B", "-W", "ignore", "-c", script])
         .arg(loader)
         .arg(path)
-        .args([small_ints.0, small_ints.1].map(|int| int.to_string()))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(run)?;
+        .map_err(failed)?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let output = std::thread::scope(|scope| {
         // A child that ends early closes the pipe; its status says more than the broken pipe.
         scope.spawn(move || drop(stdin.write_all(request)));
         child.wait_with_output()
     })
-    .map_err(run)?;
+    .map_err(failed)?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         let stderr = stderr.lines().last().unwrap_or_default().to_owned();

@@ -1,7 +1,7 @@
 """Compares code objects from an image with the same ones from marshal data. Prints one JSON object.
 
-Arguments: the loader's extension module, the image, the smallest and the largest small int. Standard input: name,
-file name and marshal data of each module, each preceded by its length (4 bytes, little-endian).
+Arguments: the loader's extension module, the image. Standard input: name, file name and marshal data of each
+module, each preceded by its length (4 bytes, little-endian).
 """
 
 import _imp
@@ -12,7 +12,8 @@ import marshal
 import sys
 import types
 
-SMALL_INTS = [int(argument) for argument in sys.argv[3:5]]
+# The smallest and the largest int of which there is only one object.
+SMALL_INTS = -5, next(n for n in range(256, 1 << 20) if int(str(n + 1)) is not int(str(n + 1)))
 ATTRIBUTES = [name for name in dir(types.CodeType) if name.startswith("co_")]
 # These are bound methods, or deprecated and derived from what is compared already.
 ATTRIBUTES = [n for n in ATTRIBUTES if n not in ("co_lines", "co_positions", "co_branches", "co_lnotab")]

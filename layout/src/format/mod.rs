@@ -11,7 +11,11 @@ mod header;
 mod identity;
 mod index;
 mod modules;
+mod named;
+mod recipes;
 mod sections;
+#[cfg(test)]
+mod tests;
 mod units;
 
 pub use checksum::{checksum32, checksum64};
@@ -27,11 +31,13 @@ pub use index::{Index, build_index, hash_name};
 pub use modules::{
     DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef, tables_checksum,
 };
+pub use named::{NamedRecord, ValueKind};
+pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
 pub use units::UnitRecord;
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

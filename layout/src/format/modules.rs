@@ -16,11 +16,11 @@ pub struct TextRef {
 }
 
 impl TextRef {
-    fn encode(self, w: &mut Writer) {
+    pub(super) fn encode(self, w: &mut Writer) {
         w.u32(self.start);
         w.u32(self.len);
     }
-    fn decode(r: &mut Reader<'_>) -> Option<Self> {
+    pub(super) fn decode(r: &mut Reader<'_>) -> Option<Self> {
         Some(TextRef { start: r.u32()?, len: r.u32()? })
     }
     /// The text, if it lies within `text` and is UTF-8.

@@ -30,11 +30,15 @@ pub enum SectionKind {
     Objects = 11,
     /// JSON text about target and build, for people.
     Notes = 12,
+    /// [`super::NamedRecord`]s.
+    Named = 13,
+    /// The named objects' recipes, see [`super::Step`].
+    Recipes = 14,
 }
 
 impl SectionKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [SectionKind; 12] = [
+    pub const ALL: [SectionKind; 14] = [
         SectionKind::Text,
         SectionKind::Roots,
         SectionKind::Directories,
@@ -47,6 +51,8 @@ impl SectionKind {
         SectionKind::EagerBase,
         SectionKind::Objects,
         SectionKind::Notes,
+        SectionKind::Named,
+        SectionKind::Recipes,
     ];
 
     /// The kind with this number.
@@ -69,6 +75,8 @@ impl SectionKind {
             SectionKind::EagerBase => ".cds.eager",
             SectionKind::Objects => ".cds.objects",
             SectionKind::Notes => ".cds.notes",
+            SectionKind::Named => ".cds.named",
+            SectionKind::Recipes => ".cds.recipes",
         }
     }
 }

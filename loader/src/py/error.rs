@@ -67,6 +67,16 @@ pub fn raise_runtime_error(text: &str) -> Raised {
     Raised
 }
 
+/// Sets the `OSError` for an error number and a path: a `FileNotFoundError` or the like.
+pub fn raise_os_error(number: i32, path: &Object) -> Raised {
+    // SAFETY: the address of this thread's `errno`; then live objects.
+    unsafe {
+        *libc::__errno_location() = number;
+        ffi::PyErr_SetFromErrnoWithFilenameObject(ffi::PyExc_OSError, path.as_ptr());
+    }
+    Raised
+}
+
 /// Sets a `TypeError`.
 pub fn raise_type_error(text: &str) -> Raised {
     if let Ok(text) = string(text) {

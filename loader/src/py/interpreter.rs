@@ -37,6 +37,18 @@ pub fn interpreter_dict() -> Option<Object> {
     unsafe { borrow(ffi::PyInterpreterState_GetDict(ffi::PyInterpreterState_Get())) }.map(|dict| dict.clone())
 }
 
+/// Runs `body` without collections of garbage in between, whose finalizers may run any Python code and let other threads run.
+pub fn without_collections<T>(body: impl FnOnce() -> T) -> T {
+    // SAFETY: the GIL is held.
+    let was_enabled = unsafe { ffi::PyGC_Disable() } != 0;
+    let result = body();
+    if was_enabled {
+        // SAFETY: the GIL is held.
+        unsafe { ffi::PyGC_Enable() };
+    }
+    result
+}
+
 /// `PY_VERSION_HEX` of the running interpreter.
 pub fn hexversion() -> u32 {
     // SAFETY: a constant of the interpreter.

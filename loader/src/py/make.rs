@@ -38,6 +38,18 @@ pub fn path_bytes(path: &Object) -> Result<Object> {
     unsafe { steal(ffi::PyUnicode_EncodeFSDefault(path.as_ptr())) }
 }
 
+/// `os.fspath`, encoded: for a `str`, `bytes` or path object.
+pub fn fs_path(path: &Object) -> Result<std::path::PathBuf> {
+    let mut bytes: *mut ffi::PyObject = std::ptr::null_mut();
+    // SAFETY: a live object; a new reference is stored on success, for which the function returns 1.
+    if unsafe { ffi::PyUnicode_FSConverter(path.as_ptr(), (&raw mut bytes).cast()) } == 0 {
+        return Err(super::error::Raised);
+    }
+    // SAFETY: the reference that was just stored.
+    let bytes = unsafe { steal(bytes) }?;
+    Ok(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes.bytes()?).into())
+}
+
 /// A new `int`.
 pub fn integer(value: i64) -> Result<Object> {
     // SAFETY: a new reference comes back.
@@ -67,6 +79,54 @@ pub fn list(items: &[&Object]) -> Result<Object> {
     Ok(list)
 }
 
+/// A tuple of objects that are given away.
+pub fn tuple_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
+    // SAFETY: a new reference comes back.
+    let tuple = unsafe { steal(ffi::PyTuple_New(length(items.len()))) }?;
+    for (i, item) in items.enumerate() {
+        // SAFETY: the tuple is new and nobody else has seen it; the index is below its length; the reference is given away.
+        status(unsafe { ffi::PyTuple_SetItem(tuple.as_ptr(), length(i), item.into_ptr()) })?;
+    }
+    Ok(tuple)
+}
+
+/// A list of objects that are given away.
+pub fn list_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
+    // SAFETY: a new reference comes back.
+    let list = unsafe { steal(ffi::PyList_New(length(items.len()))) }?;
+    for (i, item) in items.enumerate() {
+        // SAFETY: as for tuples. Nothing runs until the list has all its items.
+        status(unsafe { ffi::PyList_SetItem(list.as_ptr(), length(i), item.into_ptr()) })?;
+    }
+    Ok(list)
+}
+
+/// A set of the objects, entered one after the other as `marshal.loads` does.
+pub fn set_of(items: impl Iterator<Item = Object>) -> Result<Object> {
+    // SAFETY: a new reference comes back.
+    let set = unsafe { steal(ffi::PySet_New(std::ptr::null_mut())) }?;
+    for item in items {
+        // SAFETY: live objects; the type is checked.
+        status(unsafe { ffi::PySet_Add(set.as_ptr(), item.as_ptr()) })?;
+    }
+    Ok(set)
+}
+
+/// A dict of keys and values in turns, entered one after the other.
+pub fn dict_of(mut items: impl Iterator<Item = Object>) -> Result<Object> {
+    let dict = dict()?;
+    while let (Some(key), Some(value)) = (items.next(), items.next()) {
+        dict.set_item(&key, &value)?;
+    }
+    Ok(dict)
+}
+
+/// `slice(start, stop, step)`
+pub fn slice(start: &Object, stop: &Object, step: &Object) -> Result<Object> {
+    // SAFETY: live objects; a new reference comes back.
+    unsafe { steal(ffi::PySlice_New(start.as_ptr(), stop.as_ptr(), step.as_ptr())) }
+}
+
 /// `list.append(item)`
 pub fn append(list: &Object, item: &Object) -> Result<()> {
     // SAFETY: live objects; the type is checked.
@@ -83,6 +143,13 @@ pub fn dict() -> Result<Object> {
 pub fn none() -> Object {
     // SAFETY: a static object.
     unsafe { borrow(ffi::Py_None()) }.map(|none| none.clone()).unwrap_or_else(|| unreachable!("None has an address"))
+}
+
+/// `NotImplemented`
+pub fn not_implemented() -> Object {
+    // SAFETY: a static object.
+    let pointer = unsafe { borrow(ffi::Py_NotImplemented()) };
+    pointer.map(|object| object.clone()).unwrap_or_else(|| unreachable!("NotImplemented has an address"))
 }
 
 /// `True` or `False`

@@ -106,6 +106,15 @@ impl Object {
         self.type_address() == (&raw mut ffi::PyDict_Type).cast()
     }
 
+    /// `isinstance(self, class)`
+    pub fn is_instance(&self, class: &Object) -> Result<bool> {
+        // SAFETY: live objects.
+        match unsafe { ffi::PyObject_IsInstance(self.as_ptr(), class.as_ptr()) } {
+            -1 => Err(Raised),
+            n => Ok(n != 0),
+        }
+    }
+
     /// `self.name`
     pub fn attr(&self, name: &Object) -> Result<Object> {
         // SAFETY: live objects; a new reference comes back.
@@ -209,6 +218,21 @@ impl Object {
         // SAFETY: a live object; type and index are checked. The borrowed result is made an owned one at
         // once: nothing runs between.
         unsafe { borrow(ffi::PyList_GetItem(self.as_ptr(), length(index))) }.map(|item| item.clone()).ok_or(Raised)
+    }
+    /// Number of items of a tuple.
+    pub fn tuple_len(&self) -> usize {
+        // SAFETY: a live object, which the caller knows to be a tuple; anything else gives −1 and an exception.
+        usize::try_from(unsafe { ffi::PyTuple_Size(self.as_ptr()) }).unwrap_or(0)
+    }
+    /// An item of a tuple.
+    pub fn tuple_item(&self, index: usize) -> Result<Object> {
+        // SAFETY: a live object; type and index are checked. The tuple keeps the item alive.
+        unsafe { borrow(ffi::PyTuple_GetItem(self.as_ptr(), length(index))) }.map(|item| item.clone()).ok_or(Raised)
+    }
+    /// `len(self)` for a dict
+    pub fn dict_len(&self) -> usize {
+        // SAFETY: a live object; anything but a dict gives −1 and an exception, which callers rule out.
+        usize::try_from(unsafe { ffi::PyDict_Size(self.as_ptr()) }).unwrap_or(0)
     }
     /// `self.insert(index, item)` for a list
     pub fn list_insert(&self, index: usize, item: &Object) -> Result<()> {

@@ -55,22 +55,29 @@ impl<const N: usize> Methods<N> {
 
 /// An object of a new heap type without state: the shape of the finders.
 pub fn singleton(name: &'static CStr, doc: &'static CStr, methods: *mut ffi::PyMethodDef) -> Result<Object> {
-    let mut slots = [
-        ffi::PyType_Slot { slot: ffi::Py_tp_methods, pfunc: methods.cast() },
-        ffi::PyType_Slot { slot: ffi::Py_tp_doc, pfunc: doc.as_ptr().cast_mut().cast() },
-        ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
-    ];
+    let slots =
+        [(ffi::Py_tp_methods, methods.cast()), (ffi::Py_tp_doc, doc.as_ptr().cast_mut().cast()), (0, ptr::null_mut())];
+    let type_ = heap_type(name, size_of::<PyObject>(), slots)?;
+    // SAFETY: a type, just made; the new object takes its own reference to it.
+    unsafe { steal(ffi::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
+}
+
+/// A new heap type whose instances only we make. `slots` ends with an empty one; what it points to lives for ever.
+pub fn heap_type<const N: usize>(
+    name: &'static CStr,
+    size: usize,
+    slots: [(std::ffi::c_int, *mut c_void); N],
+) -> Result<Object> {
+    let mut slots = slots.map(|(slot, pfunc)| ffi::PyType_Slot { slot, pfunc });
     let mut spec = ffi::PyType_Spec {
         name: name.as_ptr(),
-        basicsize: size_of::<PyObject>() as i32,
+        basicsize: size as i32,
         itemsize: 0,
         flags: (ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as u32,
         slots: slots.as_mut_ptr(),
     };
-    // SAFETY: name, doc and methods live for ever; slots are only read during the call.
-    let type_ = unsafe { steal(ffi::PyType_FromSpec(&mut spec)) }?;
-    // SAFETY: a type, just made; the new object takes its own reference to it.
-    unsafe { steal(ffi::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
+    // SAFETY: the name and what the slots point to live for ever; the slots themselves are only read during the call.
+    unsafe { steal(ffi::PyType_FromSpec(&mut spec)) }
 }
 
 /// A new object of a type, as `object.__new__(type_)`. `type_` is a heap type of the `object` family.
