@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::files::{self, fnv};
 use crate::interpreters::Interpreters;
+use crate::tools::{target_directory, tools};
 use crate::workspace;
 
 /// Set to `off`, the folder is neither prepared nor used.
@@ -106,6 +107,16 @@ impl Folder {
             bail!("the test program does not run in `{}` ({})", self.path.display(), output.status);
         }
         serde_json::from_slice(&output.stdout).context("the test program in the folder names no interpreters")
+    }
+
+    /// Runs this program in the folder with the same arguments but `flag`, which asked for it; its exit status.
+    pub fn run_there(flag: &str) -> Result<u8> {
+        let folder = Folder::prepare(&target_directory()?)?;
+        // There it cannot be built.
+        tools()?;
+        let arguments: Vec<OsString> = env::args_os().skip(1).filter(|argument| argument != flag).collect();
+        let status = folder.this_program(&arguments).status().context("cannot start this program in the folder")?;
+        Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2))
     }
 
     /// Runs this program in the folder with the same arguments; whether it ended well.

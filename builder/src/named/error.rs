@@ -38,7 +38,7 @@ impl ObjectError {
             ObjectError::Value { source, .. } => Some(match &source.error.error.problem {
                 Problem::UnsupportedType(_) | Problem::Recursive(_) | Problem::InCode(_) => {
                     "an object may hold None, bool, Ellipsis, int, float, complex, str, bytes, tuple, frozenset, code \
-                     objects, list, dict and set"
+                     objects, list, dict, set and (from CPython 3.14 on) slice"
                 }
                 Problem::Unhashable(_) | Problem::HashTooDeep(_) => {
                     "the interpreter would not accept it in a set or as a key of a dict either"

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cds_tests::folder::Folder;
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::outcomes::suites::suite;
 use cds_tests::outcomes::{Options, Report, SUITES, Suite, run};
@@ -16,6 +17,9 @@ struct Arguments {
     /// An interpreter: its executable, or the start of its label as the tests print it, such as `3.12` [default: all]
     #[arg(long, value_name = "LABEL|PATH")]
     python: Vec<String>,
+    /// Run in the folder with Debian's testing suite, on its CPython 3.13 to 3.15
+    #[arg(long)]
+    folder: bool,
     /// A suite: cpython, sympy, numpy, click, flask or requests [default: all]
     #[arg(long, value_name = "SUITE")]
     suite: Vec<String>,
@@ -44,15 +48,21 @@ Examples:
       CPython's regression tests on the interpreters of that version.
   suites --suite cpython --test test_import --test test_importlib
       Two modules of them, on every interpreter.
+  suites --folder --python 3.15
+      Everything on CPython 3.15 of Debian's testing suite.
   suites --suite click --suite flask --jobs 2
       The tests in the source distributions of click and flask.
 
 Exit status: 0 the same outcomes, 1 differences, 2 error.";
 
 fn main() -> ExitCode {
-    match suites(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+    let arguments = Arguments::parse();
+    let status = match arguments.folder {
+        true => Folder::run_there("--folder"),
+        false => suites(&arguments).map(|same| u8::from(!same)),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             complain(&error);
             ExitCode::from(2)

@@ -22,6 +22,9 @@ pub struct Args {
     /// An interpreter: a path, or a label or version that the tests print. May be given more than once; default: all
     #[arg(long, value_name = "LABEL|PATH")]
     pub python: Vec<String>,
+    /// Run in the folder with Debian's testing suite, on its CPython 3.13 to 3.15
+    #[arg(long)]
+    pub folder: bool,
 
     /// Rounds; each is one process from the image and two from `.pyc` files, in changing order
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(3..))]

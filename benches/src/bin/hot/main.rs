@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cds_benches::choose;
 use cds_benches::machine::Machine;
+use cds_tests::folder::Folder;
 use cds_tests::hot::Hot;
 use clap::Parser;
 
@@ -17,9 +18,13 @@ use args::Args;
 use report::{Measured, Report};
 
 fn main() -> ExitCode {
-    match hot(&Args::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+    let args = Args::parse();
+    let status = match args.folder {
+        true => Folder::run_there("--folder"),
+        false => hot(&args).map(|good| u8::from(!good)),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error}");
             error.chain().skip(1).for_each(|cause| eprintln!("  Caused by: {cause}"));
