@@ -85,14 +85,9 @@ const BY_VERSION: [(&str, u8); 7] = [
     ("CALL_ALLOC_AND_ENTER_INIT", 13),
 ];
 
-/// Names that say whether a constant is immortal, as all constants of an image are.
-fn comparable(instruction: &str) -> &str {
-    for constant in ["LOAD_CONST_IMMORTAL", "LOAD_CONST_MORTAL"] {
-        if instruction.starts_with(constant) {
-            return &instruction[constant.len()..];
-        }
-    }
-    instruction.strip_prefix("LOAD_CONST").unwrap_or(instruction)
+/// Without the part of a name that says whether a constant is immortal, as all constants of an image are (3.14).
+fn comparable(instruction: &str) -> String {
+    instruction.replace("LOAD_CONST_IMMORTAL", "LOAD_CONST").replace("LOAD_CONST_MORTAL", "LOAD_CONST")
 }
 
 /// After warming up, every instruction of every kernel is the same one.
