@@ -49,7 +49,7 @@ pub fn by_kind(constants: &Constants, placement: &Placement, layout: &Layout) ->
             Node::Filename(..) => "str (file name)",
             Node::Bytes(_) => "bytes",
             Node::Int(_) => "int",
-            Node::Float(_) => "float",
+            Node::Float(..) => "float",
             Node::Complex(..) => "complex",
             Node::Tuple(_) => "tuple",
             Node::Items(_) => "tuple (frozenset items)",

@@ -13,6 +13,9 @@ use crate::reason::Reason;
 /// The mapping of the named objects of the image at `path`.
 pub fn load(path: &Object) -> py::Result<Object> {
     let given = py::fs_path(path)?;
+    if given.as_os_str().is_empty() {
+        return Err(py::raise_os_error(libc::ENOENT, path));
+    }
     let absolute = std::path::absolute(&given).map_err(|error| os_error(&error, path))?;
     match open(&absolute) {
         Ok(opened) => objects::mapping(opened),

@@ -53,6 +53,13 @@ pub fn guarded(body: impl FnOnce() -> py::Result<Object>) -> *mut PyObject {
     result.map_or(ptr::null_mut(), Object::into_ptr)
 }
 
+/// [`guarded`] for slots that return a number, -1 with an exception.
+pub fn guarded_number(body: impl FnOnce() -> py::Result<Py_ssize_t>) -> Py_ssize_t {
+    let result =
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")));
+    result.unwrap_or(-1)
+}
+
 /// The one argument of a function.
 ///
 /// # Safety

@@ -8,7 +8,7 @@ use cds_layout::format::{NONE, NamedRecord};
 use pyo3_ffi as ffi;
 
 use crate::fixup::Failure;
-use crate::module::guarded;
+use crate::module::{guarded, guarded_number};
 use crate::opened::Opened;
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
 use crate::recipe::{self, Fault};
@@ -140,7 +140,8 @@ fn value(opened: &'static Opened, record: &NamedRecord) -> py::Result<Object> {
 
 unsafe extern "C" fn length(self_: *mut PyObject) -> Py_ssize_t {
     // SAFETY: the interpreter calls the slots of a type with its instances.
-    names(unsafe { opened(self_) }).map_or(-1, |names| names.dict_len() as Py_ssize_t)
+    let opened = unsafe { opened(self_) };
+    guarded_number(|| Ok(names(opened)?.dict_len() as Py_ssize_t))
 }
 
 unsafe extern "C" fn subscript(self_: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -155,8 +156,10 @@ unsafe extern "C" fn subscript(self_: *mut PyObject, key: *mut PyObject) -> *mut
 unsafe extern "C" fn contains(self_: *mut PyObject, key: *mut PyObject) -> c_int {
     // SAFETY: as above.
     let (opened, key) = unsafe { (opened(self_), py::borrow(key)) };
-    let found = key.ok_or(py::Raised).and_then(|key| names(opened)?.item(&key));
-    found.map_or(-1, |number| number.is_some().into())
+    guarded_number(|| {
+        let key = key.ok_or(py::Raised)?;
+        Ok(names(opened)?.item(&key)?.is_some().into())
+    }) as c_int
 }
 
 unsafe extern "C" fn iter(self_: *mut PyObject) -> *mut PyObject {
@@ -171,10 +174,10 @@ unsafe extern "C" fn repr(self_: *mut PyObject) -> *mut PyObject {
     guarded(|| {
         let count = opened.image.counts().named;
         let name = |number| opened.image.named(number).and_then(|record| opened.image.text(record.name));
-        let mut shown: Vec<&str> = (0..count.min(SHOWN) as u32).filter_map(name).collect();
+        let mut shown: Vec<String> = (0..count.min(SHOWN) as u32).filter_map(name).map(|n| format!("{n:?}")).collect();
         let more = format!("… {} more", count.saturating_sub(SHOWN));
         if count > SHOWN {
-            shown.push(&more);
+            shown.push(more);
         }
         py::string(&format!("<cds_loader.Objects of {}: {}>", opened.path.display(), shown.join(", ")))
     })

@@ -19,6 +19,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         "objects",
         &[
             ("values", values),
+            ("several_nans", several_nans),
             ("with_modules", with_modules),
             ("bad_values", bad_values),
             ("refused_images", refused_images),
@@ -160,6 +161,40 @@ fn refusal(environment: &Environment, name: &str, data: &[u8]) -> Result<String>
     let first = format!("error: cannot read the object `{name}` from `{}`\n  Caused by: ", file.display());
     let rest = output.stderr.strip_prefix(&first).with_context(|| format!("another first line: {output}"))?;
     Ok(rest.lines().next().unwrap_or_default().to_owned())
+}
+
+/// NaNs of the same bits are different members of a set: those that marshal has twice stay two, those that it has once stay one.
+fn several_nans(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let (file, image) = (environment.scratch.join("nans.marshal"), environment.scratch.join("nans.so"));
+    let write = "import marshal, sys\na, b, c = (float('nan') for _ in range(3))\n\
+                 value = ({a: 1, b: 2}, {a, b, c}, frozenset([a, b]), (a, a, b), frozenset([complex(0, a), complex(0, b)]))\n\
+                 marshal.dump(value, open(sys.argv[1], 'wb'))";
+    off(&environment).args(["-W", "ignore", "-c", write]).arg(&file).ok()?;
+    let named = format!("nans={}", file.display());
+    tools()?
+        .cds_build()
+        .arg("--out")
+        .arg(&image)
+        .arg("--python")
+        .arg(&environment.python)
+        .args(["--object", &named])
+        .ok()?;
+    let look = "import cds_loader, sys\nd, s, f, (a, b, c), z = cds_loader.load(sys.argv[1])['nans']\n\
+                print(len(d), sorted(d.values()), len(s), len(f), len(z), a is b, a is c, a != a)";
+    let shown = off(&environment).args(["-c", look]).arg(&image).ok()?.stdout;
+    ensure!(shown == "2 [1, 2] 3 2 2 True False True\n", "{shown}");
+
+    // Constants of code, too: `in` looks for identity first.
+    fs::write(environment.site.join("nans.py"), "def f(x):\n    return x in {1e999 - 1e999, 1e999 * 0}\n")?;
+    environment.build(&image)?.arg("nans").ok()?;
+    let count = "import nans, cds_loader\nassert cds_loader.owns(nans.f.__code__) == (cds_loader.status()['state'] == 'active')\n\
+                 print([len(c) for c in nans.f.__code__.co_consts if isinstance(c, frozenset)])";
+    let run =
+        |mode: &str| environment.python().env("PYCDSMODE", mode).env("PYCDSARCHIVE", &image).args(["-c", count]).ok();
+    let (with, without) = (run("REQUIRE")?.stdout, run("OFF")?.stdout);
+    ensure!(with == without, "{with} instead of {without}");
+    Ok(())
 }
 
 /// Errors lead to the value at fault.

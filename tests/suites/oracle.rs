@@ -24,6 +24,7 @@ fn memory(python: &Interpreter) -> Result<()> {
     for (name, least) in [("code", 50_000), ("str", 500_000), ("tuple", 100_000), ("bytes", 100_000), ("int", 10_000)]
         .into_iter()
         .chain([("float", 1000), ("complex", 1), ("frozenset", 100), ("NoneType", 1000), ("bool", 1000)])
+        .chain(layout(python.minor).and_then(|rows| rows.slice).map(|_| ("slice", 1000)))
     {
         let count = report.counts.get(name).copied().unwrap_or(0);
         ensure!(count >= least, "only {count} of type {name}: {:?}", report.counts);
@@ -38,6 +39,7 @@ WIDE = 'a needle in the image \\u0416'
 BYTES = b'needle bytes in the image'
 FLOAT = 9.87654321e-123
 COMPLEX = 1.23456789e-111j
+SLICES = 'abc'['needle slice':'needle-slice'] if not TEXT else None
 INT = 0x0123_4567_89ab_cdef_1234
 ";
 

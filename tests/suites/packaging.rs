@@ -129,6 +129,7 @@ fn source_distribution(python: &Interpreter) -> Result<()> {
         "builder/Cargo.toml",
         "loader/Cargo.toml",
         "tests/Cargo.toml",
+        "benches/Cargo.toml",
         "layout/src/lib.rs",
         "builder/src/target/probe.py",
         "builder/src/install/cds_loader.pth",

@@ -1,6 +1,6 @@
 //! Random values, written as marshal data by hand: what an image gives back is what `marshal.load` gives.
 //!
-//! `CDS_TEST_SEED` repeats a run; failures print it, and the smallest values that fail.
+//! `CDS_TESTS_SEED` repeats a run; failures print it, and the smallest values that fail.
 
 use std::fs;
 
@@ -301,8 +301,8 @@ fn utf8(point: u32) -> Vec<u8> {
 }
 
 fn seed() -> Result<u64> {
-    match std::env::var("CDS_TEST_SEED") {
-        Ok(text) => text.parse().context("`CDS_TEST_SEED` is not a number"),
+    match std::env::var("CDS_TESTS_SEED") {
+        Ok(text) => text.parse().context("`CDS_TESTS_SEED` is not a number"),
         Err(_) => Ok(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos() as u64),
     }
 }
@@ -325,8 +325,8 @@ fn named_objects(python: &Interpreter) -> Result<()> {
         compared.set(compared.get() + values.len());
         difference.map_or(Ok(()), |difference| Err(TestCaseError::fail(difference)))
     });
-    result.map_err(|e| anyhow!("CDS_TEST_SEED={seed}: {e}"))?;
-    ensure!(compared.get() >= IMAGES as usize, "CDS_TEST_SEED={seed}: only {} values compared", compared.get());
+    result.map_err(|e| anyhow!("CDS_TESTS_SEED={seed}: {e}"))?;
+    ensure!(compared.get() >= IMAGES as usize, "CDS_TESTS_SEED={seed}: only {} values compared", compared.get());
     Ok(())
 }
 

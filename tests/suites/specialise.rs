@@ -146,7 +146,7 @@ fn versions(pyc: &Versions, image: &Versions) -> Result<()> {
     Ok(())
 }
 
-/// Counted by callgrind, a kernel from the image takes no more machine instructions. Two parts of a hundred are left to
+/// Counted by callgrind, a kernel from the image takes no more machine instructions. One part of a hundred is left to
 /// chance: the allocator and tables keyed by address do not always go the same ways.
 fn same_cost(python: &Interpreter) -> Result<()> {
     let (hot, valgrind) = (Hot::new(python)?, Valgrind::get()?);

@@ -118,7 +118,7 @@ pub fn object_size(node: &Node, codes: &[CodeNode], layout: &Layout) -> u64 {
         Node::Int(int) => {
             u64::from(layout.long.digits) + int.digits.len().max(1) as u64 * u64::from(layout.long.digit_size)
         }
-        Node::Float(_) => u64::from(layout.float_value) + 8,
+        Node::Float(..) => u64::from(layout.float_value) + 8,
         Node::Complex(..) => u64::from(layout.complex_value) + 16,
         Node::Tuple(items) | Node::Items(items) => u64::from(layout.tuple_items) + 8 * items.len() as u64,
         Node::Slice(_) => u64::from(slice(layout).step) + 8,

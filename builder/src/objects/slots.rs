@@ -70,7 +70,7 @@ pub fn type_of(node: &Node) -> Option<TypeId> {
         Node::Str(_) | Node::Filename(..) => TypeId::Str,
         Node::Bytes(_) => TypeId::Bytes,
         Node::Int(_) => TypeId::Int,
-        Node::Float(_) => TypeId::Float,
+        Node::Float(..) => TypeId::Float,
         Node::Complex(..) => TypeId::Complex,
         Node::Tuple(_) | Node::Items(_) => TypeId::Tuple,
         Node::Slice(_) => TypeId::Slice,

@@ -116,8 +116,8 @@ impl Object<'_> {
                 self.raw(layout.bytes_data, b);
             }
             Node::Int(int) => self.int(int),
-            Node::Float(bits) => self.u64(layout.float_value, *bits),
-            Node::Complex(re, im) => {
+            Node::Float(bits, _) => self.u64(layout.float_value, *bits),
+            Node::Complex(re, im, _) => {
                 self.u64(layout.complex_value, *re);
                 self.u64(layout.complex_value + 8, *im);
             }

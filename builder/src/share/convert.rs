@@ -1,6 +1,6 @@
 //! Turns one module's objects into nodes, interning as `_PyCode_New` does.
 
-use super::node::{CodeNode, FilenameRef, Node, NodeId};
+use super::node::{CodeNode, FilenameRef, Nan, Node, NodeId};
 use super::{Constants, ModuleGraph, ModuleNodes, SHARED};
 use crate::graph::{Code, ObjId, Object, Str};
 use cds_layout::cpython::Layout;
@@ -114,8 +114,8 @@ impl<'a> Converter<'a> {
                 }
                 _ => Node::Int(int.clone()),
             },
-            Object::Float(bits) => Node::Float(*bits),
-            Object::Complex(re, im) => Node::Complex(*re, *im),
+            Object::Float(bits) => Node::Float(*bits, self.nan(id, &[*bits])),
+            Object::Complex(re, im) => Node::Complex(*re, *im, self.nan(id, &[*re, *im])),
             Object::Bytes(b) if b.is_empty() => Node::Extern(Extern::EmptyBytes),
             Object::Bytes(b) => Node::Bytes(b.clone()),
             Object::Str(s) => self.str(s, how),
@@ -136,6 +136,11 @@ impl<'a> Converter<'a> {
             }
         };
         self.add(node)
+    }
+
+    /// Which NaN the object is, if one of its parts is not a number.
+    fn nan(&self, id: ObjId, parts: &[u64]) -> Nan {
+        parts.iter().any(|&bits| f64::from_bits(bits).is_nan()).then_some((self.number, id))
     }
 
     fn items(&self, items: &[ObjId], how: Interning) -> Box<[NodeId]> {

@@ -1,8 +1,8 @@
 //! Merges the modules' graphs into one set of nodes in which equal immutable constants are one object.
 //!
 //! Two constants are equal here only if no program could tell them apart but by `is`: same exact type,
-//! same bits (`0.0` is not `-0.0`, `1` is neither `True` nor `1.0`), same interning. Code objects are never
-//! shared: the interpreter writes into them. The result depends on the structure of the
+//! same bits (`0.0` is not `-0.0`, `1` is neither `True` nor `1.0`), same interning. NaNs are never shared: they equal
+//! nothing, so that sets know them by identity. Nor are code objects: the interpreter writes into them. The result depends on the structure of the
 //! graphs alone, not on how marshal happened to encode shared references.
 
 mod convert;

@@ -1,6 +1,6 @@
 //! What a node is.
 
-use crate::graph::{Int, Str};
+use crate::graph::{Int, ObjId, Str};
 use cds_layout::format::Extern;
 
 /// Index of a node in [`super::Constants`].
@@ -18,10 +18,10 @@ pub enum Node {
     Bytes(Box<[u8]>),
     /// An int that is not a singleton.
     Int(Int),
-    /// A float by its bits.
-    Float(u64),
-    /// A complex by the bits of its parts.
-    Complex(u64, u64),
+    /// A float by its bits, and which NaN it is.
+    Float(u64, Nan),
+    /// A complex by the bits of its parts, and which NaN it is.
+    Complex(u64, u64, Nan),
     /// A tuple that is not empty.
     Tuple(Box<[NodeId]>),
     /// The tuple that a frozenset is made from at load; possibly empty.
@@ -35,6 +35,10 @@ pub enum Node {
     /// A module's `co_filename`, by module number: one string per module whose text depends on where the tree lies.
     Filename(u32, Str),
 }
+
+/// Tells NaNs apart: two of them are never equal, so that sets and dicts know them by identity only, and merging two would
+/// make one member of two. `None` for numbers, otherwise module and object.
+pub type Nan = Option<(u32, ObjId)>;
 
 impl Node {
     /// Whether the object has a place in the image.

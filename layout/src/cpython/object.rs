@@ -9,7 +9,7 @@ pub struct Head {
     pub type_: u32,
     /// `PyVarObject.ob_size`.
     pub size: u32,
-    /// `sizeof(PyGC_Head)`; it lies directly before tuples and frozensets.
+    /// `sizeof(PyGC_Head)`; it lies directly before tuples and slices.
     pub gc_head: u32,
     /// `sizeof(PyObject)`.
     pub object_size: u32,

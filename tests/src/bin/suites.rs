@@ -132,13 +132,14 @@ fn chosen_interpreters<'a>(found: &'a Interpreters, wanted: &[String]) -> Result
     for name in wanted {
         let path = std::fs::canonicalize(name).ok();
         let is = |p: &&Interpreter| p.label.starts_with(name.as_str()) || path.as_ref() == Some(&p.executable);
-        let before = chosen.len();
-        chosen.extend(found.tested.iter().filter(is));
-        if chosen.len() == before {
+        let known = found.tested.iter().any(|python| is(&python));
+        let new = found.tested.iter().filter(is).filter(|python| chosen.iter().all(|c| c.label != python.label));
+        let new: Vec<&Interpreter> = new.collect();
+        chosen.extend(new);
+        if !known {
             bail!("no supported interpreter `{name}` on this machine; `--list` names them");
         }
     }
-    chosen.dedup_by_key(|python| &python.label);
     Ok(chosen)
 }
 

@@ -3,10 +3,12 @@
 use std::env;
 use std::ops::RangeInclusive;
 
+use crate::process::which;
+
 use super::{Interpreter, Interpreters, Linking};
 
 /// The minor versions that the project promises. Not taken from the layout tables: a version without one is a gap, too.
-const REQUIRED: RangeInclusive<u8> = 11..=15;
+pub const REQUIRED: RangeInclusive<u8> = 11..=15;
 
 /// The minor versions that Debian's testing suite has.
 const IN_FOLDER: RangeInclusive<u8> = 13..=15;
@@ -36,6 +38,10 @@ pub fn requirements(places: &[&Interpreters], no_folder: Option<&str>) -> Vec<Re
         let missing = missing.then(|| why_not(minor, places, no_folder));
         all.push(Requirement { name: format!("cpython_3.{minor}"), missing });
     }
+    // The folder has it.
+    let valgrind = which("valgrind").is_some() || no_folder.is_none();
+    let missing = (!valgrind).then(|| "no valgrind on this machine: memory errors would not be noticed".to_owned());
+    all.push(Requirement { name: "valgrind".to_owned(), missing });
     for linking in [Linking::Static, Linking::Shared] {
         let missing = tested.iter().all(|python| python.linking() != linking);
         let missing = missing.then(|| format!("no tested interpreter is linked this way ({linking})"));

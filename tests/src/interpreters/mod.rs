@@ -20,7 +20,7 @@ pub use probe::{Interpreter, Linking, Unsuitable};
 use crate::folder;
 
 /// The newest minor version that is looked for.
-const NEWEST: u8 = 15;
+const NEWEST: u8 = *coverage::REQUIRED.end();
 
 /// All interpreters of the machine or of a folder.
 #[derive(Debug, Serialize, Deserialize)]

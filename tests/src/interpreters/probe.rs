@@ -132,14 +132,18 @@ impl Interpreter {
         }
     }
 
+    fn has_immortal_objects(&self) -> bool {
+        cds_layout::cpython::layout(self.minor).is_some_and(|layout| layout.refcount.immortal)
+    }
+
     /// Whether a process that reads objects of an image at its preferred base writes nothing.
     pub fn writes_nothing(&self) -> bool {
-        self.minor >= 12 && self.linking() == Linking::Static
+        self.has_immortal_objects() && self.linking() == Linking::Static
     }
 
     /// Why it does, if it does.
     pub fn why_it_writes(&self) -> &'static str {
-        if self.minor < 12 {
+        if !self.has_immortal_objects() {
             "reading writes reference counts"
         } else {
             "the addresses of its types differ from process to process"

@@ -127,8 +127,13 @@ pub fn judge(
 ) -> Verdict {
     let varies = |first: &[String], again: &[Vec<String>]| again.iter().any(|outcome| outcome != first);
     let mut again = again_without.iter().chain(again_with);
+    // A test that no repetition ran at all, and a crash with the image that does not come back, prove nothing.
+    let unseen = again_without.iter().chain(again_with).all(Vec::is_empty);
+    let crashed = |outcomes: &[String]| outcomes.iter().any(|o| o.starts_with("signal") || o.contains("timeout"));
     let first = again.next();
-    if again.all(|outcome| Some(outcome) == first) {
+    if unseen || (crashed(with) && !crashed(without)) {
+        Verdict::Real
+    } else if again.all(|outcome| Some(outcome) == first) {
         Verdict::NotRepeated
     } else if varies(without, again_without) {
         Verdict::Flaky
