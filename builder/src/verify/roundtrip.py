@@ -91,15 +91,15 @@ def dumps(code):
         return marshal.dumps(without_slices(code), 2)
 
 
-def without_slices(code):
-    consts = []
-    for const in code.co_consts:
-        if isinstance(const, slice):
-            const = ("slice", const.start, const.stop, const.step)
-        elif isinstance(const, types.CodeType):
-            const = without_slices(const)
-        consts.append(const)
-    return code.replace(co_consts=tuple(consts))
+def without_slices(value):
+    """Constants are not nested deep: the compiler makes no such."""
+    if isinstance(value, slice):
+        return "slice", without_slices(value.start), without_slices(value.stop), without_slices(value.step)
+    if isinstance(value, tuple):
+        return tuple(map(without_slices, value))
+    if isinstance(value, types.CodeType):
+        return value.replace(co_consts=without_slices(value.co_consts))
+    return value
 
 
 def main():
