@@ -45,7 +45,8 @@ pub struct Active {
     pub counters: Counters,
     roots: Vec<Option<Root>>,
     directories: Pointers<Directory>,
-    layout: &'static Layout,
+    /// The tables of this interpreter.
+    pub layout: &'static Layout,
     /// `&PyCode_Type`, to check a code object before it is handed out.
     code_type: u64,
     /// 1 for a module whose code was handed out.

@@ -131,10 +131,13 @@ impl Importlib {
         }
 
         let (suffixes, default_loaders) = supported_loaders(&external)?;
-        let raw_magic = external.get(c"_RAW_MAGIC_NUMBER").ok();
-        if raw_magic.is_none() {
-            py::clear();
+        // Until 3.13, and from 3.14 on.
+        let imp = py::import(c"_imp")?;
+        let mut raw_magic = None;
+        for (module, name) in [(&external, c"_RAW_MAGIC_NUMBER"), (&imp, c"pyc_magic_number_token")] {
+            raw_magic = raw_magic.or_else(|| module.get(name).ok());
         }
+        py::clear();
         let mut importlib = Importlib {
             module_spec: bootstrap.get(c"ModuleSpec")?,
             sourceless_loader: external.get(c"SourcelessFileLoader")?,
@@ -142,7 +145,7 @@ impl Importlib {
             source_get_code: source_loader.get(c"get_code")?,
             get_cached: external.get(c"_get_cached")?,
             find_importer: path_finder.get(c"_path_importer_cache")?,
-            source_hash: py::import(c"_imp")?.get(c"source_hash")?,
+            source_hash: imp.get(c"source_hash")?,
             path_search: path_finder.get(c"find_spec")?.get(c"__func__")?,
             default_hooks: None,
             names,

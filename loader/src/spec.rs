@@ -31,7 +31,9 @@ pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result
         let directory = active.directory(module.package)?;
         spec.set_attr(&names.submodule_search_locations, &py::list(&[&directory.object])?)?;
     }
-    if let Some(cached) = cached(active, module, &text, &path)? {
+    if active.layout.sets_cached
+        && let Some(cached) = cached(active, module, &text, &path)?
+    {
         spec.set_attr(&names.cached, &cached)?;
     }
     Ok(spec)

@@ -142,7 +142,7 @@ fn versions(pyc: &Versions, image: &Versions) -> Result<()> {
     ensure!(pyc.shared.is_empty(), "the interpreter's own code objects share versions: {:?}", pyc.shared);
     ensure!(image.shared.is_empty(), "code objects share versions: {:?}", image.shared);
     ensure!(image.owned_without == 0, "{} code objects of the image have no version", image.owned_without);
-    ensure!(image.owned > 500 && image.codes > image.owned, "{} of {} from the image", image.owned, image.codes);
+    ensure!(image.owned > 300 && image.codes > image.owned, "{} of {} from the image", image.owned, image.codes);
     Ok(())
 }
 

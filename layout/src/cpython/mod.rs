@@ -47,6 +47,9 @@ pub struct Layout {
     pub code: CodeLayout,
     /// What a fresh code object's bytecode looks like beside the `co_code` of the `.pyc`.
     pub opcodes: Opcodes,
+    /// Whether `_init_module_attrs` (`Lib/importlib/_bootstrap.py`) sets `__cached__`, and so makes every module's spec
+    /// compute its `cached` (until 3.14).
+    pub sets_cached: bool,
     /// Smallest and largest `int` that the interpreter keeps as a singleton.
     pub small_ints: (i64, i64),
 }

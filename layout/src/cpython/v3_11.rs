@@ -94,5 +94,6 @@ pub static LAYOUT: Layout = Layout {
         first_version: None,
     },
     opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: &[] },
+    sets_cached: true,
     small_ints: (-5, 256),
 };

@@ -110,5 +110,6 @@ pub static LAYOUT: Layout = Layout {
         first_version: Some(0xf000_0000),
     },
     opcodes: Opcodes { resume: 149, untraceable_resume: None, caches: CACHES, pairs: &[] },
+    sets_cached: true,
     small_ints: (-5, 256),
 };

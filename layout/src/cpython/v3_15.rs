@@ -116,5 +116,6 @@ pub static LAYOUT: Layout = Layout {
         first_version: Some(0xf000_0000),
     },
     opcodes: Opcodes { resume: 128, untraceable_resume: Some(4), caches: CACHES, pairs: &[] },
+    sets_cached: false,
     small_ints: (-5, 1024),
 };
