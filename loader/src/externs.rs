@@ -51,6 +51,10 @@ pub fn resolve(object: Extern) -> Result<NonNull<PyObject>, Failure> {
         Extern::EmptyStr => py::string("")?.into_ptr(),
         // SAFETY: a new reference to the empty bytes object, which is one in the whole interpreter.
         Extern::EmptyBytes => unsafe { py::steal(ffi::PyBytes_FromStringAndSize(std::ptr::null(), 0)) }?.into_ptr(),
+        // SAFETY: one byte to read; the singleton comes back, a static object.
+        Extern::Byte(byte) => {
+            unsafe { py::steal(ffi::PyBytes_FromStringAndSize((&raw const byte).cast(), 1)) }?.into_ptr()
+        }
         Extern::EmptyTuple => py::tuple(&[])?.into_ptr(),
         Extern::SmallInt(value) => py::integer(i64::from(value))?.into_ptr(),
         Extern::Latin1(character) => py::latin1(character)?.into_ptr(),

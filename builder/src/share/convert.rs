@@ -117,6 +117,7 @@ impl<'a> Converter<'a> {
             Object::Float(bits) => Node::Float(*bits, self.nan(id, &[*bits])),
             Object::Complex(re, im) => Node::Complex(*re, *im, self.nan(id, &[*re, *im])),
             Object::Bytes(b) if b.is_empty() => Node::Extern(Extern::EmptyBytes),
+            Object::Bytes(b) if b.len() == 1 && self.layout.byte_singletons => Node::Extern(Extern::Byte(b[0])),
             Object::Bytes(b) => Node::Bytes(b.clone()),
             Object::Str(s) => self.str(s, how),
             Object::Tuple(items) if items.is_empty() => Node::Extern(Extern::EmptyTuple),

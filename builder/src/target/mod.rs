@@ -171,6 +171,7 @@ impl Target {
             Extern::EmptyTuple => runtime.empty_tuple,
             Extern::SmallInt(i) => runtime.small_ints?.address(i),
             Extern::Latin1(c) | Extern::InternedLatin1(c) => *runtime.latin1.get(usize::from(c))?,
+            Extern::Byte(byte) => *runtime.bytes.get(usize::from(byte))?,
         }
     }
 

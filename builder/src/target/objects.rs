@@ -27,6 +27,8 @@ pub struct RuntimeOffsets {
     pub small_ints: Option<SmallInts>,
     /// The 256 one-character strings by code point.
     pub latin1: Vec<Option<u64>>,
+    /// The 256 bytes objects of length one.
+    pub bytes: Vec<Option<u64>>,
     /// `''`
     pub empty_str: Option<u64>,
     /// `b''`
@@ -66,6 +68,7 @@ pub struct Live {
     symbols: BTreeMap<String, u64>,
     small_ints: Vec<u64>,
     latin1: Vec<u64>,
+    bytes: Vec<u64>,
     empty_str: u64,
     empty_bytes: u64,
     empty_tuple: u64,
@@ -115,6 +118,7 @@ impl Live {
         RuntimeOffsets {
             small_ints: ints.and_then(|ints| small_ints(&ints, first_int)),
             latin1: self.latin1.iter().copied().map(link).collect(),
+            bytes: self.bytes.iter().copied().map(link).collect(),
             empty_str: link(self.empty_str),
             empty_bytes: link(self.empty_bytes),
             empty_tuple: link(self.empty_tuple),

@@ -127,6 +127,7 @@ def objects(first_int, last_int):
         },
         "small_ints": [id(number) for number in range(first_int, last_int + 1)],
         "latin1": [id(chr(point)) for point in range(256)],
+        "bytes": [id(bytes([byte])) for byte in range(256)],
         "empty_str": id(""),
         "empty_bytes": id(b""),
         "empty_tuple": id(()),

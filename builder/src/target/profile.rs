@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Target, TargetError};
 
 /// Version of the JSON that [`save`] writes. Goes up when a field of [`Target`] changes its meaning.
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 
 #[derive(Serialize)]
 struct Saved<'a> {
@@ -63,8 +63,11 @@ fn check(target: &Target, path: &Path) -> Result<(), TargetError> {
     if !target.version.starts_with(&format!("{major}.{minor}.{micro}")) {
         return bad(format!("`version` {} is not `hexversion` {:#x}", target.version, target.hexversion));
     }
-    if target.runtime_offsets.latin1.len() != 256 {
-        return bad(format!("`latin1` has {} addresses, not 256", target.runtime_offsets.latin1.len()));
+    let offsets = &target.runtime_offsets;
+    for (name, addresses) in [("latin1", &offsets.latin1), ("bytes", &offsets.bytes)] {
+        if addresses.len() != 256 {
+            return bad(format!("`{name}` has {} addresses, not 256", addresses.len()));
+        }
     }
     if let Some(entry) = target.search_path.iter().find(|entry| !entry.path.starts_with('/')) {
         return bad(format!("`search_path` has `{}`, which is not absolute", entry.path));
@@ -94,8 +97,8 @@ mod tests {
             fs::write(&path, good.replacen(from, to, 1)).unwrap();
             load(&path).unwrap_err()
         };
-        assert!(matches!(error("\"schema\": 1", "\"schema\": 2"), TargetError::ProfileSchema { schema: 2, .. }));
-        assert!(matches!(error("\"schema\": 1,", ""), TargetError::ParseProfile { .. }));
+        assert!(matches!(error("\"schema\": 2", "\"schema\": 1"), TargetError::ProfileSchema { schema: 1, .. }));
+        assert!(matches!(error("\"schema\": 2,", ""), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"soabi\"", "\"other\""), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"bytes\": \"00", "\"bytes\": \"0x"), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"bytes\": \"00", "\"bytes\": \"é"), TargetError::ParseProfile { .. }));

@@ -43,6 +43,7 @@ pub fn target() -> Target {
         runtime_offsets: RuntimeOffsets {
             small_ints: None,
             latin1: vec![None; 256],
+            bytes: vec![None; 256],
             empty_str: None,
             empty_bytes: None,
             empty_tuple: None,

@@ -14,6 +14,8 @@ import types
 
 # The smallest and the largest int of which there is only one object.
 SMALL_INTS = -5, next(n for n in range(256, 1 << 20) if int(str(n + 1)) is not int(str(n + 1)))
+# Whether marshal gives the one object for each single byte.
+BYTE_SINGLETONS = marshal.loads(marshal.dumps(b"x")) is bytes([120])
 ATTRIBUTES = [name for name in dir(types.CodeType) if name.startswith("co_")]
 # These are bound methods, or deprecated and derived from what is compared already.
 ATTRIBUTES = [n for n in ATTRIBUTES if n not in ("co_lines", "co_positions", "co_branches", "co_lnotab")]
@@ -30,7 +32,7 @@ def is_singleton(value):
         return SMALL_INTS[0] <= value <= SMALL_INTS[1]
     if isinstance(value, str):
         return len(value) == 0 or (len(value) == 1 and ord(value) < 256)
-    return value in ((), b"")
+    return value in ((), b"") or (BYTE_SINGLETONS and isinstance(value, bytes) and len(value) == 1)
 
 
 def compare(ours, theirs):

@@ -14,6 +14,8 @@ import types
 
 # The smallest and the largest int of which there is only one object.
 SMALL_INTS = -5, next(n for n in range(256, 1 << 20) if int(str(n + 1)) is not int(str(n + 1)))
+# Whether marshal gives the one object for each single byte.
+BYTE_SINGLETONS = marshal.loads(marshal.dumps(b"x")) is bytes([120])
 
 CODE = [name for name in dir(types.CodeType) if name.startswith("co_")]
 # These are bound methods, or deprecated and derived from what is compared already.
@@ -31,6 +33,8 @@ def is_singleton(value):
         return SMALL_INTS[0] <= value <= SMALL_INTS[1]
     if isinstance(value, str):
         return len(value) == 0 or (len(value) == 1 and ord(value) < 256)
+    if BYTE_SINGLETONS and isinstance(value, bytes) and len(value) == 1:
+        return True
     return isinstance(value, (tuple, bytes)) and len(value) == 0
 
 

@@ -39,6 +39,8 @@ pub struct Layout {
     pub bytes_hash: u32,
     /// Offset of `PyBytesObject.ob_sval`.
     pub bytes_data: u32,
+    /// Whether marshal gives the interpreter's singleton for bytes of length one (`r_object`, `Python/marshal.c`; 3.14+).
+    pub byte_singletons: bool,
     /// Offset of `PyFloatObject.ob_fval`.
     pub float_value: u32,
     /// Offset of `PyComplexObject.cval` (real, then imaginary part).

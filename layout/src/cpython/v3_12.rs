@@ -97,6 +97,7 @@ pub static LAYOUT: Layout = Layout {
     slice: None,
     bytes_hash: 24,
     bytes_data: 32,
+    byte_singletons: false,
     float_value: 16,
     complex_value: 16,
     code: CodeLayout {

@@ -103,6 +103,7 @@ pub static LAYOUT: Layout = Layout {
     slice: Some(SliceLayout { start: 16, stop: 24, step: 32 }),
     bytes_hash: 24,
     bytes_data: 32,
+    byte_singletons: true,
     float_value: 16,
     complex_value: 16,
     code: CodeLayout {

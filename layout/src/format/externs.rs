@@ -77,6 +77,8 @@ pub enum Extern {
     Latin1(u8),
     /// The interned string that equals a one-character latin-1 string (3.11 and 3.12; later it is the singleton).
     InternedLatin1(u8),
+    /// Bytes of length one (3.14+).
+    Byte(u8),
 }
 
 /// An extern with the address that the builder predicts for it.
@@ -106,6 +108,7 @@ impl ExternRecord {
             Extern::SmallInt(i) => (8, i32::from(i)),
             Extern::Latin1(c) => (9, i32::from(c)),
             Extern::InternedLatin1(c) => (10, i32::from(c)),
+            Extern::Byte(b) => (11, i32::from(b)),
         };
         w.u32(kind);
         w.u32(arg as u32);
@@ -128,6 +131,7 @@ impl ExternRecord {
             8 => Extern::SmallInt(i16::try_from(arg).ok()?),
             9 => Extern::Latin1(u8::try_from(arg).ok()?),
             10 => Extern::InternedLatin1(u8::try_from(arg).ok()?),
+            11 => Extern::Byte(u8::try_from(arg).ok()?),
             _ => return None,
         };
         Some(ExternRecord { object, predicted: r.u64()? })
