@@ -51,8 +51,8 @@ pub fn resolve(object: Extern) -> Result<NonNull<PyObject>, Failure> {
         Extern::EmptyStr => py::string("")?.into_ptr(),
         // SAFETY: a new reference to the empty bytes object, which is one in the whole interpreter.
         Extern::EmptyBytes => unsafe { py::steal(ffi::PyBytes_FromStringAndSize(std::ptr::null(), 0)) }?.into_ptr(),
-        // SAFETY: one byte to read; the singleton comes back, a static object.
         Extern::Byte(byte) => {
+            // SAFETY: one byte to read; the singleton comes back, a static object.
             unsafe { py::steal(ffi::PyBytes_FromStringAndSize((&raw const byte).cast(), 1)) }?.into_ptr()
         }
         Extern::EmptyTuple => py::tuple(&[])?.into_ptr(),
