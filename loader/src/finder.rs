@@ -78,6 +78,8 @@ fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> Option<Obj
         Err(Aside::SecondImport)
     } else if !active.importlib.is_original(Some(finder)).unwrap_or(false) {
         Err(Aside::Replaced)
+    } else if module.kind == ModuleKind::Source && !active.importlib.has_same_caches().unwrap_or(false) {
+        Err(Aside::OtherCaches)
     } else {
         search.agrees(path).and_then(|()| spec::make(active, &module, fullname))
     };

@@ -68,6 +68,8 @@ pub struct Importlib {
     pub suffixes: Vec<String>,
     /// `FileFinder._loaders` of a finder that the default hook makes.
     default_loaders: Object,
+    /// `sys.pycache_prefix` at activation.
+    pycache_prefix: Option<Object>,
     /// `sys.path_hooks` at activation, if it was the default.
     default_hooks: Option<[Object; 2]>,
     /// Attributes of classes that tools replace to change how modules are compiled or found.
@@ -148,6 +150,7 @@ impl Importlib {
             source_hash: imp.get(c"source_hash")?,
             path_search: path_finder.get(c"find_spec")?.get(c"__func__")?,
             default_hooks: None,
+            pycache_prefix: None,
             names,
             path_finder,
             file_finder,
@@ -159,6 +162,7 @@ impl Importlib {
             sys,
         };
         importlib.default_hooks = importlib.find_default_hooks();
+        importlib.pycache_prefix = importlib.sys(&importlib.names.pycache_prefix)?;
         if importlib.default_hooks.is_none() {
             py::clear();
         }
@@ -197,6 +201,15 @@ impl Importlib {
     /// `sys.path_importer_cache`, if it is a dict.
     pub fn importer_cache(&self) -> Result<Option<Object>> {
         Ok(self.sys(&self.names.path_importer_cache)?.filter(Object::is_dict))
+    }
+
+    /// Whether `sys.pycache_prefix` is what it was at activation. A program that sets it says where compiled code is to come
+    /// from, and may want sources compiled anew.
+    pub fn has_same_caches(&self) -> Result<bool> {
+        Ok(match (self.sys(&self.names.pycache_prefix)?, &self.pycache_prefix) {
+            (Some(now), Some(then)) => now.is(then),
+            (now, then) => now.is_none() && then.is_none(),
+        })
     }
 
     /// `sys.implementation.cache_tag` where `sys.pycache_prefix` is None; `None` otherwise.

@@ -29,6 +29,8 @@ pub enum Aside {
     Shadowed(String),
     /// An entry of the search path is searched in its own way.
     Importer(String),
+    /// `sys.pycache_prefix` is another one than at activation.
+    OtherCaches,
     /// A tool has replaced a method of the import system.
     Replaced,
     /// Its directory has another file that comes first, or the file is gone.
@@ -54,6 +56,7 @@ impl Display for Aside {
             Aside::PathEncoding => f.write_str("the file system encoding is not UTF-8"),
             Aside::Shadowed(entry) => write!(f, "shadowed by {entry}"),
             Aside::Importer(entry) => write!(f, "{entry} is searched by another finder"),
+            Aside::OtherCaches => f.write_str("sys.pycache_prefix was changed"),
             Aside::Replaced => f.write_str("a method of importlib was replaced"),
             Aside::Directory(path) => write!(f, "directory changed: {path}"),
             Aside::SourceChanged => f.write_str("source changed"),

@@ -148,6 +148,6 @@ fn source_distribution(python: &Interpreter) -> Result<()> {
     let metadata =
         tools::cargo().args(["metadata", "--locked", "--format-version", "1", "--no-deps"]).cwd(&root).ok()?;
     let packages = metadata.json()?["packages"].as_array().map(Vec::len);
-    ensure!(packages == Some(4), "the workspace in `{name}` has {packages:?} crates");
+    ensure!(packages == Some(5), "the workspace in `{name}` has {packages:?} crates");
     Ok(())
 }
