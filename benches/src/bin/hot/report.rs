@@ -7,7 +7,7 @@ use cds_benches::machine::Machine;
 use cds_benches::statistics::geometric_mean;
 use serde::Serialize;
 
-use crate::instructions::{Count, TOLERANCE};
+use crate::instructions::Count;
 use crate::times::Time;
 
 /// Everything that was measured.
@@ -45,7 +45,7 @@ impl Measured {
     pub fn slower(&self) -> Vec<&str> {
         match self {
             Measured::Times(all) => names(all, |k| k.ratio.value > k.noise),
-            Measured::Instructions(all) => names(all, |k| k.ratio > 1.0 + TOLERANCE),
+            Measured::Instructions(all) => names(all, |k| k.slower),
         }
     }
 }
