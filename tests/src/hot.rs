@@ -39,6 +39,22 @@ pub struct Kernel {
     pub result: String,
 }
 
+/// Numbers of machine instructions of a kernel, in processes that differ by chance only.
+#[derive(Debug, Clone, Copy)]
+pub struct Instructions {
+    /// The smallest.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+}
+
+impl Instructions {
+    /// Whether all of these are more than two parts of a hundred above all of the others.
+    pub fn exceed(&self, others: &Instructions) -> bool {
+        self.least as f64 > others.most as f64 * 1.02
+    }
+}
+
 impl Hot {
     /// Makes the environment.
     pub fn new(python: &Interpreter) -> Result<Hot> {
@@ -65,18 +81,18 @@ impl Hot {
         kernels(run.arg("times").arg(repeats.to_string()), source)
     }
 
-    /// Instructions of a call of every kernel after its warm-up, for a hundredth of its usual rounds: the least of
-    /// `shifts`, numbers of types that exist beforehand (`fixtures/hot/measure.py` says why).
+    /// Instructions of a call of every kernel after its warm-up, for a hundredth of its usual rounds: over
+    /// `shifts`, which change what is chance (`fixtures/hot/measure.py` says what is).
     pub fn instructions(
         &self,
         valgrind: &Valgrind,
         source: Source,
         shifts: Range<usize>,
-    ) -> Result<BTreeMap<String, u64>> {
+    ) -> Result<BTreeMap<String, Instructions>> {
         let directory = self.environment.scratch.join(format!("callgrind-{source:?}"));
         // In this order the script runs the kernels.
         let order = self.order()?;
-        let mut least: BTreeMap<String, u64> = BTreeMap::new();
+        let mut found: BTreeMap<String, Instructions> = BTreeMap::new();
         for shift in shifts {
             // Counters are written, and start again, whenever `getppid` is called: before and after each kernel.
             let callgrind = valgrind.callgrind(&directory, "getppid")?;
@@ -87,11 +103,12 @@ impl Hot {
             ensure!(all, "{} parts of a profile of {} kernels", parts.len(), report.len());
             // Of each pair, the first ends before the kernel, the second after it.
             for (name, pair) in order.iter().zip(parts.chunks_exact(2)) {
-                let known = least.entry(name.clone()).or_insert(pair[1]);
-                *known = pair[1].min(*known);
+                let known = found.entry(name.clone()).or_insert(Instructions { least: pair[1], most: pair[1] });
+                known.least = known.least.min(pair[1]);
+                known.most = known.most.max(pair[1]);
             }
         }
-        Ok(least)
+        Ok(found)
     }
 
     /// The kernels' names, in the order in which they run.

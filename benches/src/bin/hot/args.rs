@@ -31,7 +31,7 @@ pub struct Args {
     pub runs: usize,
 
     /// Measurements of each kernel in one process; the quickest counts
-    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub repeats: usize,
 
     /// Count instructions (needs valgrind) instead of measuring time

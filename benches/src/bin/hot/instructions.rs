@@ -3,27 +3,26 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use cds_tests::hot::{Hot, Source};
+use cds_tests::hot::{Hot, Instructions, Source};
 use cds_tests::valgrind::Valgrind;
 use serde::Serialize;
 
 /// Processes of each kind, each with other chances.
 const SHIFTS: usize = 3;
 
-/// More instructions than from `.pyc` files by this part are more than chance.
-pub const TOLERANCE: f64 = 0.02;
-
 /// One kernel.
 #[derive(Debug, Serialize)]
 pub struct Count {
-    /// From `.pyc` files.
+    /// From `.pyc` files, the least of several processes.
     pub pyc: u64,
-    /// From the image.
+    /// From the image, the least of several processes.
     pub image: u64,
     /// Image over `.pyc`.
     pub ratio: f64,
     /// `.pyc` over `.pyc`, with other chances.
     pub control: f64,
+    /// Whether every process from the image took more than any other, by more than two parts of a hundred.
+    pub slower: bool,
 }
 
 /// Counts all kernels.
@@ -37,8 +36,9 @@ pub fn measure(hot: &Hot) -> Result<BTreeMap<String, Count>> {
         let missing = || format!("`{name}` ran from the image only");
         let pyc = pyc.remove(&name).with_context(missing)?;
         let again = again.remove(&name).with_context(missing)?;
-        let part = |n: u64| n as f64 / pyc as f64;
-        found.insert(name, Count { pyc, image, ratio: part(image), control: part(again) });
+        let part = |of: &Instructions| of.least as f64 / pyc.least as f64;
+        let (ratio, control, slower) = (part(&image), part(&again), image.exceed(&pyc) && image.exceed(&again));
+        found.insert(name, Count { pyc: pyc.least, image: image.least, ratio, control, slower });
     }
     Ok(found)
 }

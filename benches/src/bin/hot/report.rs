@@ -7,7 +7,7 @@ use cds_benches::machine::Machine;
 use cds_benches::statistics::geometric_mean;
 use serde::Serialize;
 
-use crate::instructions::{Count, TOLERANCE};
+use crate::instructions::Count;
 use crate::times::Time;
 
 /// Everything that was measured.
@@ -45,7 +45,15 @@ impl Measured {
     pub fn slower(&self) -> Vec<&str> {
         match self {
             Measured::Times(all) => names(all, |k| k.ratio.value > k.noise),
-            Measured::Instructions(all) => names(all, |k| k.ratio > 1.0 + TOLERANCE),
+            Measured::Instructions(all) => names(all, |k| k.slower),
+        }
+    }
+
+    /// Kernels of which the measurement cannot tell.
+    pub fn unknown(&self) -> Vec<&str> {
+        match self {
+            Measured::Times(all) => names(all, |k| k.too_noisy),
+            Measured::Instructions(_) => Vec::new(),
         }
     }
 }
@@ -61,8 +69,12 @@ impl fmt::Display for Table {
             Measured::Times(all) => times(f, all)?,
             Measured::Instructions(all) => instructions(f, all)?,
         }
+        if let unknown @ [_, ..] = self.kernels.unknown().as_slice() {
+            let advice = "an idle machine, more `--runs` and `--repeats`, or `--instructions` would";
+            writeln!(f, "\nToo noisy to tell for {}: {advice}.", unknown.join(", "))?;
+        }
         match self.kernels.slower().as_slice() {
-            [] => writeln!(f, "\nNo kernel is slower from the image."),
+            [] => writeln!(f, "\nNo kernel is measurably slower from the image."),
             slower => writeln!(f, "\nSlower from the image: {}.", slower.join(", ")),
         }
     }
@@ -72,14 +84,19 @@ fn times(f: &mut fmt::Formatter<'_>, all: &BTreeMap<String, Time>) -> fmt::Resul
     writeln!(f, "| kernel | .pyc, ms | image, ms | image/.pyc | 99 % interval | .pyc/.pyc | noise | within |")?;
     writeln!(f, "|---|--:|--:|--:|--:|--:|--:|---|")?;
     for (name, k) in all {
-        let (noise, within) = ((k.noise - 1.0) * 100.0, if k.within_noise { "yes" } else { "no" });
+        let noise = (k.noise - 1.0) * 100.0;
+        let within = match (k.too_noisy, k.within_noise) {
+            (true, _) => "too noisy",
+            (false, true) => "yes",
+            (false, false) => "no",
+        };
         write!(f, "| {name} | {:.2} | {:.2} | {:.3} ", k.pyc * 1e3, k.image * 1e3, k.ratio.value)?;
         write!(f, "| {:.3}–{:.3} | {:.3} ", k.ratio.low, k.ratio.high, k.control.value)?;
         writeln!(f, "| ±{noise:.1} % | {within} |")?;
     }
     let mean = |of: fn(&Time) -> f64| geometric_mean(&all.values().map(of).collect::<Vec<_>>());
     let (ratio, control) = (mean(|k| k.ratio.value), mean(|k| k.control.value));
-    let within = all.values().filter(|k| k.within_noise).count();
+    let within = all.values().filter(|k| k.within_noise && !k.too_noisy).count();
     writeln!(f, "| geometric mean | | | {ratio:.3} | | {control:.3} | | {within} of {} |", all.len())
 }
 

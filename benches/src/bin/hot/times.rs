@@ -22,7 +22,12 @@ pub struct Time {
     pub noise: f64,
     /// Whether the ratio is 1 as far as one can tell.
     pub within_noise: bool,
+    /// Whether the noise is so large that this says nothing.
+    pub too_noisy: bool,
 }
+
+/// Noise above this factor hides what a wrong specialisation costs.
+const MUCH: f64 = 1.1;
 
 /// The columns: what is compared, with what, and with itself.
 const ARMS: [Source; 3] = [Source::Image, Source::Pyc, Source::Pyc];
@@ -54,5 +59,5 @@ fn compare(image: &[f64], pyc: &[f64], again: &[f64]) -> Time {
     let (ratio, control) = (Ratio::of(image, pyc), Ratio::of(again, pyc));
     let noise = noise(&ratio, &control);
     let within_noise = within(ratio.value, noise);
-    Time { pyc: median(pyc), image: median(image), ratio, control, noise, within_noise }
+    Time { pyc: median(pyc), image: median(image), ratio, control, noise, within_noise, too_noisy: noise > MUCH }
 }
