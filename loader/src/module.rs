@@ -48,16 +48,16 @@ pub static METHODS: Methods<8> = Methods([
 
 /// Runs `body`; a panic, which would be a bug, becomes an exception.
 pub fn guarded(body: impl FnOnce() -> py::Result<Object>) -> *mut PyObject {
-    let result =
-        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")));
-    result.map_or(ptr::null_mut(), Object::into_ptr)
+    caught(body).map_or(ptr::null_mut(), Object::into_ptr)
 }
 
 /// [`guarded`] for slots that return a number, -1 with an exception.
 pub fn guarded_number(body: impl FnOnce() -> py::Result<Py_ssize_t>) -> Py_ssize_t {
-    let result =
-        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")));
-    result.unwrap_or(-1)
+    caught(body).unwrap_or(-1)
+}
+
+fn caught<T>(body: impl FnOnce() -> py::Result<T>) -> py::Result<T> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")))
 }
 
 /// The one argument of a function.

@@ -51,3 +51,8 @@ impl Opcodes {
         self.caches.binary_search_by_key(&opcode, |c| c.opcode).ok().map(|i| self.caches[i])
     }
 }
+
+/// Shorthand for the version tables.
+pub(super) const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
+    Cache { opcode, entries, counter }
+}

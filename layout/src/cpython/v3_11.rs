@@ -2,7 +2,7 @@
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
 use super::object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
-use super::opcode::{Cache, Opcodes};
+use super::opcode::{Cache, Opcodes, cache};
 use super::{CodeField, Layout};
 
 const CODE_FIELDS: &[CodeField] = &[
@@ -34,10 +34,6 @@ const CODE_FIELDS: &[CodeField] = &[
     field("_co_firsttraceable", 168, I32, FirstTraceable),
     field("co_extra", 176, Ptr, Constant(0)),
 ];
-
-const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
-    Cache { opcode, entries, counter }
-}
 
 const CACHES: &[Cache] = &[
     cache(25, 4, 0),   // BINARY_SUBSCR

@@ -2,7 +2,7 @@
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
 use super::object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
-use super::opcode::{Cache, Opcodes, Pair};
+use super::opcode::{Cache, Opcodes, Pair, cache};
 use super::{CodeField, Layout};
 
 const CODE_FIELDS: &[CodeField] = &[
@@ -37,10 +37,6 @@ const CODE_FIELDS: &[CodeField] = &[
 
 /// `adaptive_counter_warmup()`: value 1, backoff 1.
 const WARM: u16 = 0x11;
-
-const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
-    Cache { opcode, entries, counter }
-}
 
 const CACHES: &[Cache] = &[
     cache(25, 1, WARM),  // BINARY_SUBSCR

@@ -2,7 +2,7 @@
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
 use super::object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
-use super::opcode::{Cache, Opcodes};
+use super::opcode::{Cache, Opcodes, cache};
 use super::{CodeField, Layout};
 
 const CODE_FIELDS: &[CodeField] = &[
@@ -43,10 +43,6 @@ const WARM: u16 = 0x11;
 const JUMP: u16 = 0xfffc;
 /// Branch history of alternating outcomes, set by `_PyCode_Quicken`.
 const BRANCH: u16 = 0x5555;
-
-const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
-    Cache { opcode, entries, counter }
-}
 
 const CACHES: &[Cache] = &[
     cache(38, 1, WARM),    // STORE_SUBSCR

@@ -2,7 +2,7 @@
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
 use super::object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
-use super::opcode::{Cache, Opcodes};
+use super::opcode::{Cache, Opcodes, cache};
 use super::{CodeField, Layout};
 
 const CODE_FIELDS: &[CodeField] = &[
@@ -45,10 +45,6 @@ const JUMP: u16 = 4000 << 3 | 6;
 const RESUMED: u16 = 8190 << 3 | 6;
 /// Branch history of alternating outcomes, set by `_PyCode_Quicken`.
 const BRANCH: u16 = 0x5555;
-
-const fn cache(opcode: u8, entries: u8, counter: u16) -> Cache {
-    Cache { opcode, entries, counter }
-}
 
 const CACHES: &[Cache] = &[
     cache(4, 1, WARM),      // CALL_FUNCTION_EX
