@@ -22,7 +22,7 @@ pub fn workspace() -> PathBuf {
 
 /// The script that compares values; `cds-build verify` brings it along.
 pub fn comparison() -> PathBuf {
-    workspace().join("builder/src/verify/values.py")
+    workspace().join("builder/src/verify/compare.py")
 }
 
 /// The folder of small Python trees and probes.

@@ -71,6 +71,8 @@ fn sees_changes(python: &Interpreter) -> Result<()> {
         ("complex".to_owned(), only(&image, &1.23456789e-111_f64.to_le_bytes())?, "value"),
         ("digits".to_owned(), only(&image, &digits)?, "digits"),
     ];
+    let part = if rows.slice.is_some() { ".start: characters" } else { "characters" };
+    changes.push(("part of a slice".to_owned(), only(&image, b"needle slice\0")?, part));
     let code = code(&image, rows)?;
     changes.push(("bytecode".to_owned(), code + rows.code.bytecode as usize + 1, "co_code_adaptive"));
     for name in ["co_flags", "co_argcount", "co_stacksize", "co_firstlineno", "_co_firsttraceable", "co_extra"] {

@@ -5,6 +5,7 @@
 use std::fs;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use cds_layout::cpython::layout;
 use cds_tests::environments::Environment;
 use cds_tests::files::write;
 use cds_tests::interpreters::{Interpreter, Interpreters};
@@ -36,6 +37,8 @@ enum Value {
     /// Code points, and whether they are marked as interned.
     Str(Vec<u32>, bool),
     Tuple(Vec<Value>),
+    /// Start, stop and step; marshal data of CPython 3.14+ can hold it.
+    Slice(Box<[Value; 3]>),
     FrozenSet(Vec<Value>),
     List(Vec<Value>),
     Set(Vec<Value>),
@@ -114,29 +117,36 @@ fn leaves(nan: bool) -> impl Strategy<Value = Value> {
 }
 
 /// What can be an item of a set.
-fn hashable() -> BoxedStrategy<Value> {
-    let nest = |inner: BoxedStrategy<Value>| {
+fn hashable(slices: bool) -> BoxedStrategy<Value> {
+    let nest = move |inner: BoxedStrategy<Value>| {
         prop_oneof![
-            vec(inner.clone(), 0..5).prop_map(Value::Tuple),
-            vec(inner.clone(), 0..5).prop_map(Value::FrozenSet),
-            (1u16..40, inner).prop_map(|(levels, inner)| Value::Deep(false, levels, Box::new(inner))),
+            1 => vec(inner.clone(), 0..5).prop_map(Value::Tuple),
+            u32::from(slices) => slice(inner.clone()),
+            1 => vec(inner.clone(), 0..5).prop_map(Value::FrozenSet),
+            1 => (1u16..40, inner).prop_map(|(levels, inner)| Value::Deep(false, levels, Box::new(inner))),
         ]
     };
     leaves(false).prop_recursive(3, 16, 5, nest).boxed()
 }
 
-fn values() -> BoxedStrategy<Value> {
-    let nest = |inner: BoxedStrategy<Value>| {
+fn slice(parts: BoxedStrategy<Value>) -> impl Strategy<Value = Value> {
+    [parts.clone(), parts.clone(), parts].prop_map(|parts| Value::Slice(Box::new(parts)))
+}
+
+/// Anything that marshal data holds, with slices or without.
+fn values(slices: bool) -> BoxedStrategy<Value> {
+    let nest = move |inner: BoxedStrategy<Value>| {
         prop_oneof![
             3 => vec(inner.clone(), 0..6).prop_map(Value::Tuple),
+            u32::from(slices) => slice(inner.clone()),
             3 => vec(inner.clone(), 0..6).prop_map(Value::List),
-            1 => vec(hashable(), 0..6).prop_map(Value::Set),
-            2 => vec((hashable(), inner.clone()), 0..5).prop_map(Value::Dict),
+            1 => vec(hashable(slices), 0..6).prop_map(Value::Set),
+            2 => vec((hashable(slices), inner.clone()), 0..5).prop_map(Value::Dict),
             1 => (any::<bool>(), 1u16..300, inner).prop_map(|(list, n, inner)| Value::Deep(list, n, Box::new(inner))),
             1 => vec(leaves(true), 100..400).prop_map(Value::Tuple),
         ]
     };
-    prop_oneof![1 => hashable(), 1 => leaves(true), 4 => leaves(true).prop_recursive(4, 48, 6, nest)].boxed()
+    prop_oneof![1 => hashable(slices), 1 => leaves(true), 4 => leaves(true).prop_recursive(4, 48, 6, nest)].boxed()
 }
 
 /// What marshal data was written, and the objects in it that have numbers.
@@ -249,6 +259,11 @@ impl Marshal {
                 self.done(number, true)
             }
             Value::Tuple(items) => self.container(b'(', items, hashed),
+            Value::Slice(parts) => {
+                let number = self.code(b':');
+                let hashable = parts.iter().fold(true, |all, part| self.value(part, hashed) & all);
+                self.done(number, hashable)
+            }
             Value::FrozenSet(items) => self.container(b'>', items, hashed),
             Value::List(items) => self.container(b'[', items, false),
             Value::Set(items) => self.container(b'<', items, true),
@@ -315,12 +330,13 @@ fn named_objects(python: &Interpreter) -> Result<()> {
     let probe = environment.build(&environment.scratch.join("first.so"))?.arg("--save-target-profile").arg(&profile);
     probe.arg("--object").arg(format!("first={}", first.display())).ok()?;
 
+    let slices = layout(python.minor).context("no layout")?.slice.is_some();
     let seed = seed()?;
     let bytes: Vec<u8> = seed.to_le_bytes().repeat(4);
     let config = Config { cases: IMAGES, failure_persistence: None, max_shrink_iters: 150, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let compared = std::cell::Cell::new(0);
-    let result = runner.run(&vec(values(), 1..=VALUES), |values| {
+    let result = runner.run(&vec(values(slices), 1..=VALUES), |values| {
         let difference = compare(&environment, &values).map_err(|e| TestCaseError::fail(format!("{e:#}")))?;
         compared.set(compared.get() + values.len());
         difference.map_or(Ok(()), |difference| Err(TestCaseError::fail(difference)))

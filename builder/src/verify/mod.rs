@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const SCRIPT: &str = include_str!("roundtrip.py");
+const SCRIPT: &str = concat!(include_str!("compare.py"), include_str!("roundtrip.py"));
 
 /// What a round trip found.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use crate::named::ObjectSource;
 use crate::target::Target;
 use std::path::Path;
 
-const SCRIPT: &str = include_str!("values.py");
+const SCRIPT: &str = concat!(include_str!("compare.py"), include_str!("values.py"));
 
 /// Loads every named object of the image at `path` twice, and compares it with the value in its file where there is one.
 pub fn named_objects(
