@@ -7,15 +7,17 @@ use cds_layout::cpython::{self, Layout};
 use cds_layout::format::InvalidationMode;
 
 use crate::active::{Active, Parts};
+use crate::bootstrap::Bootstrap;
 use crate::importlib::Importlib;
 use crate::judge::{Judged, Rules, Running, judge};
 use crate::opened::{self, Opened};
+use crate::pause::Pause;
 use crate::py::{self, Object};
 use crate::reason::Reason;
 use crate::settings::{self, Complaint, Mode};
 use crate::status::{Outcome, record};
 use crate::talk::say;
-use crate::{dump, elf, finder, module_loader, status, trace};
+use crate::{dump, elf, finder, module_loader, shortcut, status, trace};
 
 /// Which Python runtime of this process asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,13 +255,21 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         InvalidationMode::CheckedHash if check == "never" => InvalidationMode::UncheckedHash,
         invalidation => invalidation,
     };
+    // `-v` says what the functions of importlib do, and the short way leaves them out.
+    let verbose = python(flags.get(c"verbose").and_then(|level| level.is_true()))?;
+    let bootstrap = if verbose { None } else { python(Bootstrap::new(&layout.import_functions))? };
+    let pause = pause(python(flags.get(c"ignore_environment").and_then(|flag| flag.is_true()))?)?;
     let loader = python(module_loader::class(&importlib))?;
+    let finder = python(finder::finder())?;
     python(module.set_attr(&python(py::interned(c"ImageLoader"))?, &loader))?;
     let active = Active::new(Parts {
         path: path.to_owned(),
         opened,
         importlib,
+        bootstrap,
+        pause,
         loader,
+        finder,
         invalidation,
         utf8_paths: utf8_paths(&sys)?,
         optimize,
@@ -267,18 +277,33 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         layout,
         code_type: elf::symbol(c"PyCode_Type").ok_or(Reason::NoIdentity)? as u64,
     })?;
-    let finder = python(finder::finder())?;
     if verbosity > 0 {
         python(status::summarize_at_exit())?;
     }
     let (finders, position) = python(active.importlib.path_finder_position())?.ok_or(Reason::NoPathFinder)?;
-    active.publish();
+    let active = active.publish();
     record(Outcome::Active);
-    if let Err(reason) = python(finders.list_insert(position, &finder)) {
+    let set_up = || {
+        finders.list_insert(position, &active.finder)?;
+        shortcut::install(active)
+    };
+    if let Err(reason) = python(set_up()) {
         Active::abandon();
         return Err(reason);
     }
     Ok(())
+}
+
+/// What `PYCDSGC` asks for.
+fn pause(ignores_environment: bool) -> Result<Option<Pause>, Reason> {
+    match settings::pauses_collector() {
+        Ok(true) if !ignores_environment => Ok(Some(python(Pause::new())?)),
+        Err(Complaint { text, .. }) if !ignores_environment => {
+            say(text);
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether the file system's names are UTF-8, as they are but in old locales.

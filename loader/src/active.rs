@@ -3,19 +3,23 @@
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use cds_layout::cpython::Layout;
 use cds_layout::format::{InvalidationMode, ModuleRecord, NONE, SectionKind};
 
+use crate::bootstrap::Bootstrap;
 use crate::directories::Listings;
 use crate::fixup::{Filename, Fixups};
 use crate::image::{Image, Malformed};
 use crate::importlib::Importlib;
 use crate::opened::Opened;
 use crate::paths::{Directory, Root};
+use crate::pause::Pause;
 use crate::py::{self, Object};
 use crate::reason::Reason;
 use crate::search::Aside;
+use crate::shortcut::Found;
 use crate::table::{Bytes, Pointers};
 
 /// An image in use. Lives for ever once it is published.
@@ -29,8 +33,14 @@ pub struct Active {
     fixups: &'static Fixups,
     /// The import system.
     pub importlib: Importlib,
+    /// What the short way needs, where it can be gone.
+    pub bootstrap: Option<Bootstrap>,
+    /// Keeps the collector from running while modules execute, if that was asked for.
+    pub pause: Option<Pause>,
     /// `ImageLoader`
     pub loader: Object,
+    /// The `ImageFinder` on `sys.meta_path`
+    pub finder: Object,
     /// Directory listings.
     pub listings: Listings,
     /// How sources are checked in this process.
@@ -51,6 +61,8 @@ pub struct Active {
     code_type: u64,
     /// 1 for a module whose code was handed out.
     handed_out: Bytes,
+    /// What `_find_spec` has just found.
+    found: Mutex<Option<Found>>,
 }
 
 // SAFETY: the Python objects in it are used under the GIL of the main interpreter only: by methods of
@@ -87,8 +99,14 @@ pub struct Parts {
     pub opened: &'static Opened,
     /// The import system.
     pub importlib: Importlib,
+    /// What the short way needs, where it can be gone.
+    pub bootstrap: Option<Bootstrap>,
+    /// `PYCDSGC`
+    pub pause: Option<Pause>,
     /// `ImageLoader`
     pub loader: Object,
+    /// `ImageFinder`
+    pub finder: Object,
     /// How sources are checked.
     pub invalidation: InvalidationMode,
     /// Whether the file system encoding is UTF-8.
@@ -116,7 +134,11 @@ impl Active {
             path: parts.path,
             fixups: &parts.opened.fixups,
             importlib: parts.importlib,
+            bootstrap: parts.bootstrap,
+            pause: parts.pause,
             loader: parts.loader,
+            finder: parts.finder,
+            found: Mutex::default(),
             listings: Listings::default(),
             invalidation: parts.invalidation,
             utf8_paths: parts.utf8_paths,
@@ -148,6 +170,16 @@ impl Active {
     /// Takes the image out of use: its Python objects belong to a runtime that is gone.
     pub fn abandon() {
         ACTIVE.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Whether `_find_spec` has just found something.
+    pub fn has_found(&self) -> bool {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Notes what `_find_spec` has just found, and gives what was noted before. The lock is never held while Python runs.
+    pub fn set_found(&self, found: Option<Found>) -> Option<Found> {
+        std::mem::replace(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner), found)
     }
 
     /// A root, if its path is known in this process.

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{Extern, SLOT, Slots, TypeId, UnitReader};
+use cds_layout::format::{Extern, SLOT, TypeId, UnitReader};
 use pyo3_ffi as ffi;
 
 use crate::externs::{self, Externs};
@@ -134,22 +134,20 @@ impl Fixups {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
             let (actual, predicted) = self.externs.address(image, number)?;
             if actual != predicted {
-                replace_all(image, slots, predicted, actual)?;
+                image.replace_all(slots, predicted, actual)?;
             }
         }
         for group in unit.strings() {
             let (number, slots) = group.ok_or(Failure::Malformed)?;
-            let Some(witness) = slots.clone().next() else { continue };
-            let witness = witness.ok_or(Failure::Malformed)?;
-            let (canonical, predicted) = self.strings.canonical(image, number, witness)?;
+            let (canonical, predicted) = self.strings.canonical(image, number, &slots)?;
             if canonical != predicted {
-                replace_all(image, slots, predicted, canonical)?;
+                image.replace_all(slots, predicted, canonical)?;
             }
         }
         for group in unit.frozensets() {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
             let frozenset = self.frozenset(image, items)?;
-            replace_all(image, slots, 0, frozenset.as_ptr() as u64)?;
+            image.replace_all(slots, 0, frozenset.as_ptr() as u64)?;
         }
         match (unit.filename().ok_or(Failure::Malformed)?, filename) {
             (None, _) => Ok(()),
@@ -157,7 +155,7 @@ impl Fixups {
             (Some((position, interned, slots)), Some(filename)) => {
                 let (value, predicted) = file_name(image, position, interned, filename)?;
                 if value != predicted {
-                    replace_all(image, slots, predicted, value)?;
+                    image.replace_all(slots, predicted, value)?;
                 }
                 Ok(())
             }
@@ -193,11 +191,4 @@ fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'
         string
     };
     Ok((string as u64, image.predicted(position)))
-}
-
-fn replace_all(image: &Image, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Failure> {
-    for slot in slots {
-        image.replace(slot.ok_or(Failure::Malformed)?, predicted, value)?;
-    }
-    Ok(())
 }

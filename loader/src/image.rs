@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cds_layout::format::{
     DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, SLOT, Section,
-    SectionKind, TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
+    SectionKind, Slots, TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
 };
 
 use crate::map::Mapping;
@@ -260,6 +260,31 @@ impl Image {
                 _ => return Err(Malformed),
             }
         }
+        Ok(())
+    }
+
+    /// [`Image::replace`] for every slot of a list.
+    pub fn replace_all(&self, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Malformed> {
+        let (start, end) = self.objects;
+        let last = end.checked_sub(SLOT).ok_or(Malformed)?;
+        let mut written = 0;
+        for position in slots {
+            // Positions in a list are multiples of a slot's size, and so is the start of the image.
+            let position = position.filter(|position| (start..=last).contains(position)).ok_or(Malformed)?;
+            let slot = (self.base + position as usize) as *mut u64;
+            // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held, so nobody else uses it now.
+            unsafe {
+                match slot.read() {
+                    old if old == predicted => {
+                        slot.write(value);
+                        written += 1;
+                    }
+                    old if old == value => {}
+                    _ => return Err(Malformed),
+                }
+            }
+        }
+        self.patched.fetch_add(written, Ordering::Relaxed);
         Ok(())
     }
 

@@ -33,6 +33,7 @@ pub struct Names {
     path_importer_cache: Object,
     path_hooks: Object,
     meta_path: Object,
+    modules: Object,
     pycache_prefix: Object,
     implementation: Object,
 }
@@ -99,6 +100,7 @@ impl Names {
             path_importer_cache: name(c"path_importer_cache")?,
             path_hooks: name(c"path_hooks")?,
             meta_path: name(c"meta_path")?,
+            modules: name(c"modules")?,
             pycache_prefix: name(c"pycache_prefix")?,
             implementation: name(c"implementation")?,
         })
@@ -196,6 +198,11 @@ impl Importlib {
     /// `sys.meta_path`
     pub fn meta_path(&self) -> Result<Option<Object>> {
         self.sys(&self.names.meta_path)
+    }
+
+    /// `sys.modules`
+    pub fn modules(&self) -> Result<Option<Object>> {
+        self.sys(&self.names.modules)
     }
 
     /// `sys.path_importer_cache`, if it is a dict.

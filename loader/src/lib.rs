@@ -16,6 +16,7 @@
 
 mod activate;
 mod active;
+mod bootstrap;
 mod data;
 mod directories;
 mod dump;
@@ -33,11 +34,13 @@ mod module_loader;
 mod objects;
 mod opened;
 mod paths;
+mod pause;
 mod py;
 mod reason;
 mod recipe;
 mod search;
 mod settings;
+mod shortcut;
 mod spec;
 mod status;
 mod strings;

@@ -12,6 +12,7 @@ use crate::finder::stepped_aside;
 use crate::importlib::Importlib;
 use crate::py::{self, Object, Py_ssize_t, PyMethodDef, PyObject};
 use crate::search::Aside;
+use crate::shortcut::Found;
 use crate::talk::say;
 
 /// A method definition that the interpreter only reads.
@@ -101,6 +102,9 @@ fn become_ordinary(active: &Active, self_: &Object) {
 }
 
 fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Object, Aside> {
+    if let Some(found) = active.set_found(None).filter(|f| f.loader.is(self_) && f.fullname.is(fullname)) {
+        return found_code(active, &found, fullname);
+    }
     let importlib = &active.importlib;
     let name = self_.attr(&importlib.names.name)?;
     // `SourceFileLoader` takes None for the loader's own name, and raises for another one.
@@ -123,14 +127,38 @@ fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Obje
     if !is_unchanged(active, self_, &module, &path, &file)? {
         return Err(Aside::SourceChanged);
     }
-    let code = active.code(&module, &path)?;
+    hand_out(active, number, &module, &path, fullname)
+}
+
+/// The code of what `_find_spec` has just found and looked at.
+fn found_code(active: &Active, found: &Found, fullname: &Object) -> Result<Object, Aside> {
+    let Found { loader, number, module, path, .. } = found;
+    let looked = active.invalidation == InvalidationMode::Timestamp;
+    if !looked && !is_unchanged(active, loader, module, path, path.text()?)? {
+        return Err(Aside::SourceChanged);
+    }
+    hand_out(active, *number, module, path, fullname)
+}
+
+/// The code object, once in a process.
+fn hand_out(
+    active: &Active,
+    number: u32,
+    module: &ModuleRecord,
+    path: &Object,
+    fullname: &Object,
+) -> Result<Object, Aside> {
+    if active.was_handed_out(number) {
+        return Err(Aside::SecondImport);
+    }
+    let code = active.code(module, path)?;
     // Other threads may have run meanwhile.
     if active.was_handed_out(number) {
         return Err(Aside::SecondImport);
     }
     active.hand_out(number);
     if active.verbosity > 1 {
-        say(format_args!("{name}: served"));
+        say(format_args!("{}: served", fullname.text().unwrap_or("?")));
     }
     Ok(code)
 }

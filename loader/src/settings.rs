@@ -71,6 +71,18 @@ pub fn verbosity() -> u8 {
     variable("PYCDSVERBOSE").and_then(|v| v.to_str()?.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Whether `PYCDSGC` asks for no collections while modules of the image execute.
+pub fn pauses_collector() -> Result<bool, Complaint> {
+    match variable("PYCDSGC") {
+        None => Ok(false),
+        Some(value) if value == "pause" => Ok(true),
+        Some(value) => {
+            let text = format!("PYCDSGC={} is unknown: expected pause; nothing is paused", value.display());
+            Err(Complaint { text, exit: None })
+        }
+    }
+}
+
 /// An empty variable counts as unset, as everywhere in CPython.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())

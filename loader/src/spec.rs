@@ -9,9 +9,8 @@ use crate::image::Malformed;
 use crate::py::{self, Object};
 use crate::search::Aside;
 
-/// What `spec_from_file_location` (Lib/importlib/_bootstrap_external.py) gives for the record's file.
+/// The spec of a record whose file is there.
 pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result<Object, Aside> {
-    let names = &active.importlib.names;
     let text = active.file(module)?;
     let path = py::string(&text)?;
     // A name in a listing may be a symlink to nowhere or a directory: `FileFinder` looks, and goes on if it is.
@@ -19,24 +18,37 @@ pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result
     if looks && module.kind != ModuleKind::Namespace && !fs::metadata(&text).is_ok_and(|m| m.is_file()) {
         return Err(Aside::Directory(text));
     }
+    Ok(of_file(active, module, fullname, &text, &path)?.0)
+}
+
+/// What `spec_from_file_location` (Lib/importlib/_bootstrap_external.py) gives for the record's file `text`, which is
+/// `path` as a `str`; and its loader.
+pub fn of_file(
+    active: &Active,
+    module: &ModuleRecord,
+    fullname: &Object,
+    text: &str,
+    path: &Object,
+) -> Result<(Object, Object), Aside> {
+    let names = &active.importlib.names;
     let loader = match module.kind {
-        ModuleKind::Source => image_loader(active, fullname, &path)?,
-        ModuleKind::Sourceless => active.importlib.sourceless_loader.call(&[fullname, &path])?,
-        ModuleKind::Extension => active.importlib.extension_loader.call(&[fullname, &path])?,
+        ModuleKind::Source => image_loader(active, fullname, path)?,
+        ModuleKind::Sourceless => active.importlib.sourceless_loader.call(&[fullname, path])?,
+        ModuleKind::Extension => active.importlib.extension_loader.call(&[fullname, path])?,
         ModuleKind::Namespace => return Err(Aside::Namespace),
     };
-    let spec = active.importlib.module_spec.call_with(&[fullname, &loader], &names.origin, &path)?;
+    let spec = active.importlib.module_spec.call_with(&[fullname, &loader], &names.origin, path)?;
     spec.set_attr(&names.set_fileattr, &py::boolean(true))?;
     if module.is_package() {
         let directory = active.directory(module.package)?;
         spec.set_attr(&names.submodule_search_locations, &py::list(&[&directory.object])?)?;
     }
     if active.layout.sets_cached
-        && let Some(cached) = cached(active, module, &text, &path)?
+        && let Some(cached) = cached(active, module, text, path)?
     {
         spec.set_attr(&names.cached, &cached)?;
     }
-    Ok(spec)
+    Ok((spec, loader))
 }
 
 /// `SourceFileLoader(fullname, path)`, but of our class and without running its `__init__`.

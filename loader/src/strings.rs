@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Extern, TypeId};
+use cds_layout::format::{Extern, Slots, TypeId};
 use pyo3_ffi as ffi;
 
 use crate::externs;
@@ -36,14 +36,17 @@ impl Strings {
 
     /// Address of the canonical copy of string `number`, and what slots that point to the string hold in the file.
     ///
-    /// `witness` is the position of one such slot.
-    pub fn canonical(&self, image: &Image, number: u32, witness: u32) -> Result<(u64, u64), Failure> {
+    /// `slots` are some such slots.
+    pub fn canonical(&self, image: &Image, number: u32, slots: &Slots<'_>) -> Result<(u64, u64), Failure> {
         let position = image.string(number).ok_or(Failure::Malformed)?;
         let canonical = match self.canonical.get(number) {
             Some(known) => known,
             // Slot and table must agree where the string lies before anything is taken for one.
-            None if image.read(witness)? != image.predicted(position) => return Err(Failure::Malformed),
             None => {
+                let witness = slots.clone().next().flatten().ok_or(Failure::Malformed)?;
+                if image.read(witness)? != image.predicted(position) {
+                    return Err(Failure::Malformed);
+                }
                 let canonical = self.intern_own(image, position)?;
                 self.canonical.set(number, canonical);
                 canonical

@@ -68,7 +68,8 @@ impl Comparison {
         });
         let file = environment.scratch.join("oracle.json");
         files::write(&file, request.to_string())?;
-        let run = environment.python().env("PYCDSMODE", "OFF").env("PYTHONHASHSEED", "0").args(["-P", "-B", "-W", "ignore"]);
+        let run =
+            environment.python().env("PYCDSMODE", "OFF").env("PYTHONHASHSEED", "0").args(["-P", "-B", "-W", "ignore"]);
         run.arg(fixtures().join("memory_oracle.py")).stdin(&file)?.ok()
     }
 }

@@ -10,6 +10,7 @@ mod edits;
 mod fidelity;
 mod finalisation;
 mod identity;
+mod importing;
 mod install;
 mod layouts;
 mod objects;
@@ -45,7 +46,7 @@ const HERE: [(&str, Suite, &str); 3] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 22] = [
+const EVERYWHERE: [Suite; 23] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -59,6 +60,7 @@ const EVERYWHERE: [Suite; 22] = [
     identity::trials,
     variants::trials,
     behaviour::trials,
+    importing::trials,
     workflow::trials,
     oracle::trials,
     objects::trials,

@@ -4,6 +4,7 @@
 //! interpreter found by the C probe (see `docs/cpython-layouts.md`), never guessed.
 
 mod code;
+mod importlib;
 mod object;
 mod opcode;
 mod v3_11;
@@ -13,6 +14,7 @@ mod v3_14;
 mod v3_15;
 
 pub use code::{CodeField, CodeLayout, CodeSource, FastKind, Repr};
+pub use importlib::ImportFunctions;
 pub use object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
 pub use opcode::{Cache, Opcodes, Pair};
 
@@ -52,6 +54,8 @@ pub struct Layout {
     /// Whether `_init_module_attrs` (`Lib/importlib/_bootstrap.py`) sets `__cached__`, and so makes every module's spec
     /// compute its `cached` (until 3.14).
     pub sets_cached: bool,
+    /// Functions of `importlib` that the loader does the work of.
+    pub import_functions: ImportFunctions,
     /// Smallest and largest `int` that the interpreter keeps as a singleton.
     pub small_ints: (i64, i64),
 }

@@ -1,6 +1,9 @@
 //! CPython 3.11: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::importlib::{
+    EXEC_MODULE_FORMAT, FIND_SPEC_LEGACY, ImportFunctions, LOAD_UNLOCKED_COMPATIBLE, MODULE_FROM_SPEC,
+};
 use super::object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
 use super::opcode::{Cache, Opcodes, cache};
 use super::{CodeField, Layout};
@@ -92,5 +95,11 @@ pub static LAYOUT: Layout = Layout {
     },
     opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: &[] },
     sets_cached: true,
+    import_functions: ImportFunctions {
+        find_spec: &[FIND_SPEC_LEGACY],
+        load_unlocked: LOAD_UNLOCKED_COMPATIBLE,
+        exec_module: EXEC_MODULE_FORMAT,
+        module_from_spec: MODULE_FROM_SPEC,
+    },
     small_ints: (-5, 256),
 };

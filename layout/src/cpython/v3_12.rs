@@ -1,6 +1,7 @@
 //! CPython 3.12: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::importlib::{EXEC_MODULE, FIND_SPEC, ImportFunctions, LOAD_UNLOCKED_COMPATIBLE, MODULE_FROM_SPEC};
 use super::object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
 use super::opcode::{Cache, Opcodes, Pair, cache};
 use super::{CodeField, Layout};
@@ -108,5 +109,11 @@ pub static LAYOUT: Layout = Layout {
     },
     opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: PAIRS },
     sets_cached: true,
+    import_functions: ImportFunctions {
+        find_spec: &[FIND_SPEC],
+        load_unlocked: LOAD_UNLOCKED_COMPATIBLE,
+        exec_module: EXEC_MODULE,
+        module_from_spec: MODULE_FROM_SPEC,
+    },
     small_ints: (-5, 256),
 };

@@ -1,6 +1,7 @@
 //! CPython 3.15: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::importlib::{EXEC_MODULE, FIND_SPEC_IN_COPY, ImportFunctions, LOAD_UNLOCKED, MODULE_FROM_SPEC};
 use super::object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
 use super::opcode::{Cache, Opcodes, cache};
 use super::{CodeField, Layout};
@@ -114,5 +115,11 @@ pub static LAYOUT: Layout = Layout {
     },
     opcodes: Opcodes { resume: 128, untraceable_resume: Some(4), caches: CACHES, pairs: &[] },
     sets_cached: false,
+    import_functions: ImportFunctions {
+        find_spec: &[FIND_SPEC_IN_COPY],
+        load_unlocked: LOAD_UNLOCKED,
+        exec_module: EXEC_MODULE,
+        module_from_spec: MODULE_FROM_SPEC,
+    },
     small_ints: (-5, 1024),
 };

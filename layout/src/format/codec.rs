@@ -103,7 +103,23 @@ impl<'a> Reader<'a> {
         self.array()
     }
     /// Unsigned LEB128 of at most 64 bits.
+    #[inline]
     pub fn varint(&mut self) -> Option<u64> {
+        // Most numbers in the tables are distances between neighbours, and have one byte or two.
+        match *self.bytes {
+            [byte @ 0..0x80, ref rest @ ..] => {
+                self.bytes = rest;
+                Some(u64::from(byte))
+            }
+            [low, high @ 0..0x80, ref rest @ ..] => {
+                self.bytes = rest;
+                Some(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;

@@ -150,6 +150,7 @@ pub struct Slots<'a> {
 impl Iterator for Slots<'_> {
     type Item = Option<u32>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let step = self.r.varint().and_then(|v| u32::try_from(v).ok()?.checked_mul(SLOT));

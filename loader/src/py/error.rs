@@ -52,10 +52,43 @@ pub fn take_error_text() -> String {
     text
 }
 
+/// An exception that was set.
+#[derive(Debug)]
+pub struct Exception([*mut ffi::PyObject; 3]);
+
+/// Takes the exception that is set, with its traceback, to set it again later.
+pub fn take_exception() -> Exception {
+    let (mut kind, mut value, mut traceback) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the three references become ours, and `restore` gives them away.
+    #[allow(deprecated)]
+    unsafe {
+        ffi::PyErr_Fetch(&mut kind, &mut value, &mut traceback);
+    }
+    Exception([kind, value, traceback])
+}
+
+impl Exception {
+    /// Sets it again.
+    pub fn restore(self) {
+        let [kind, value, traceback] = self.0;
+        // SAFETY: the references that were taken; they are given away.
+        #[allow(deprecated)]
+        unsafe {
+            ffi::PyErr_Restore(kind, value, traceback);
+        }
+    }
+}
+
 /// Whether the exception that is set is a `KeyboardInterrupt`.
 pub fn interrupted() -> bool {
     // SAFETY: an exception is set, or the answer is no.
     raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyboardInterrupt) != 0 }
+}
+
+/// Whether the exception that is set is an `AttributeError`.
+pub fn is_attribute_error() -> bool {
+    // SAFETY: an exception is set, or the answer is no.
+    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 }
 }
 
 /// Sets a `RuntimeError`.

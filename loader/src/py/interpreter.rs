@@ -49,6 +49,17 @@ pub fn without_collections<T>(body: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The code of the innermost Python function that runs.
+pub fn running_code() -> Option<Object> {
+    // SAFETY: the GIL is held; the frame is borrowed from the running thread, or null.
+    let frame = unsafe { ffi::PyEval_GetFrame() };
+    if frame.is_null() {
+        return None;
+    }
+    // SAFETY: a live frame; a new reference comes back.
+    unsafe { steal(ffi::PyFrame_GetCode(frame).cast()) }.ok()
+}
+
 /// `PY_VERSION_HEX` of the running interpreter.
 pub fn hexversion() -> u32 {
     // SAFETY: a constant of the interpreter.

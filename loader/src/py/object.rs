@@ -132,6 +132,12 @@ impl Object {
     }
     /// `self(*arguments)`
     pub fn call(&self, arguments: &[&Object]) -> Result<Object> {
+        let end = ptr::null_mut::<PyObject>();
+        let of = |i: usize| arguments.get(i).map_or(end, |argument: &&Object| argument.as_ptr());
+        if arguments.len() <= 3 {
+            // Without a tuple. SAFETY: live objects up to a null, the end; a new reference comes back.
+            return unsafe { steal(ffi::PyObject_CallFunctionObjArgs(self.as_ptr(), of(0), of(1), of(2), end)) };
+        }
         let arguments = tuple(arguments)?;
         // SAFETY: live objects; a new reference comes back.
         unsafe { steal(ffi::PyObject_Call(self.as_ptr(), arguments.as_ptr(), ptr::null_mut())) }
@@ -234,6 +240,11 @@ impl Object {
         // SAFETY: a live object; anything but a dict gives −1 and an exception, which callers rule out.
         usize::try_from(unsafe { ffi::PyDict_Size(self.as_ptr()) }).unwrap_or(0)
     }
+    /// `self[:]` for a list
+    pub fn list_copy(&self) -> Result<Object> {
+        // SAFETY: a live object; the type is checked. A new reference comes back.
+        unsafe { steal(ffi::PyList_GetSlice(self.as_ptr(), 0, ffi::Py_ssize_t::MAX)) }
+    }
     /// `self.insert(index, item)` for a list
     pub fn list_insert(&self, index: usize, item: &Object) -> Result<()> {
         // SAFETY: live objects; the type is checked.
@@ -254,6 +265,16 @@ impl Object {
     pub fn set_item(&self, key: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects; the type is checked.
         status(unsafe { ffi::PyDict_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+    }
+    /// `self[key]`
+    pub fn subscript(&self, key: &Object) -> Result<Object> {
+        // SAFETY: live objects; a new reference comes back.
+        unsafe { steal(ffi::PyObject_GetItem(self.as_ptr(), key.as_ptr())) }
+    }
+    /// `self.copy()` for a dict
+    pub fn dict_copy(&self) -> Result<Object> {
+        // SAFETY: a live object; the type is checked. A new reference comes back.
+        unsafe { steal(ffi::PyDict_Copy(self.as_ptr())) }
     }
     /// `list(self)` for a dict
     pub fn keys(&self) -> Result<Object> {

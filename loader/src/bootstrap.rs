@@ -1,0 +1,159 @@
+//! What the short way through the import system needs of `importlib._bootstrap`, looked up once at activation.
+
+use std::ffi::CStr;
+
+use cds_layout::cpython::ImportFunctions;
+
+use crate::py::{self, Object, Result};
+
+/// Functions of `importlib._bootstrap`, and what they use.
+#[derive(Debug)]
+pub struct Bootstrap {
+    /// Its `__dict__`
+    dict: Object,
+    /// `_find_spec`
+    pub find_spec: Object,
+    /// `_load_unlocked`
+    pub load_unlocked: Object,
+    /// Code of `_find_and_load_unlocked`
+    search_code: Object,
+    /// Whether `_find_spec` walks over a copy of `sys.meta_path`.
+    pub copies_finders: bool,
+    /// The code of `_find_spec` with globals whose `sys` is `sys_of_one`.
+    find_spec_of_one: Object,
+    sys_of_one: Object,
+    name_meta_path: Object,
+    name_modules: Object,
+    /// Names and values that must not have been replaced.
+    originals: Vec<(Object, Object)>,
+    /// `BuiltinImporter` and `FrozenImporter`
+    first_finders: [Object; 2],
+    /// Their `__dict__`s, and what these have as `find_spec`.
+    first_searches: [(Object, Object); 2],
+    /// `_imp.is_builtin`
+    is_builtin: Object,
+    /// `_imp.find_frozen`
+    find_frozen: Object,
+    /// `sys.gettrace`
+    gettrace: Object,
+    /// `sys.getprofile`
+    getprofile: Object,
+    /// `find_spec`
+    name_find_spec: Object,
+    /// `__spec__`
+    pub name_dunder_spec: Object,
+}
+
+/// Functions between the short way and the loader: a tool that replaces one wants to see what happens there.
+const WATCHED: [&CStr; 2] = [c"_find_and_load_unlocked", c"module_from_spec"];
+
+impl Bootstrap {
+    /// Looks everything up; `None` if the functions of this release are not the known ones.
+    pub fn new(known: &ImportFunctions) -> Result<Option<Bootstrap>> {
+        let module = py::import(c"_frozen_importlib")?;
+        let exec_module = py::import(c"_frozen_importlib_external")?.get(c"SourceFileLoader")?.get(c"exec_module")?;
+        let search = names_used(&module.get(c"_find_spec")?)?;
+        let as_known = known.find_spec.iter().any(|form| search == *form)
+            && names_used(&module.get(c"_load_unlocked")?)? == known.load_unlocked
+            && names_used(&module.get(c"module_from_spec")?)? == known.module_from_spec
+            && names_used(&exec_module)? == known.exec_module;
+        if !as_known {
+            return Ok(None);
+        }
+        let uses = |name: &str| search.iter().any(|used| used == name);
+        let (imp, sys) = (py::import(c"_imp")?, py::import(c"sys")?);
+        let mut originals = Vec::new();
+        for name in WATCHED {
+            originals.push((py::interned(name)?, module.get(name)?));
+        }
+        let name_find_spec = py::interned(c"find_spec")?;
+        let first_finders = [module.get(c"BuiltinImporter")?, module.get(c"FrozenImporter")?];
+        let [builtin, frozen] = &first_finders;
+        let method = |finder: &Object| -> Result<(Object, Object)> {
+            let dict = finder.get(c"__dict__")?;
+            let found = dict.subscript(&name_find_spec)?;
+            Ok((dict, found))
+        };
+        let (find_spec, dict) = (module.get(c"_find_spec")?, py::module_dict(&module)?);
+        let sys_of_one = sys.get(c"implementation")?.get(c"__class__")?.call(&[])?;
+        let globals = dict.dict_copy()?;
+        globals.set_item(&py::interned(c"sys")?, &sys_of_one)?;
+        let find_spec_of_one = find_spec.get(c"__class__")?.call(&[&find_spec.get(c"__code__")?, &globals])?;
+        // `target` is optional in it.
+        find_spec_of_one.set_attr(&py::interned(c"__defaults__")?, &find_spec.get(c"__defaults__")?)?;
+        Ok(Some(Bootstrap {
+            find_spec_of_one,
+            sys_of_one,
+            name_meta_path: py::interned(c"meta_path")?,
+            name_modules: py::interned(c"modules")?,
+            copies_finders: uses("list"),
+            find_spec,
+            load_unlocked: module.get(c"_load_unlocked")?,
+            search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
+            is_builtin: imp.get(c"is_builtin")?,
+            find_frozen: imp.get(c"find_frozen")?,
+            gettrace: sys.get(c"gettrace")?,
+            getprofile: sys.get(c"getprofile")?,
+            first_searches: [method(builtin)?, method(frozen)?],
+            dict,
+            originals,
+            first_finders,
+            name_find_spec,
+            name_dunder_spec: py::interned(c"__spec__")?,
+        }))
+    }
+
+    /// Puts a function in the place of another one.
+    pub fn replace(&self, name: &CStr, function: &Object) -> Result<()> {
+        self.dict.set_item(&py::interned(name)?, function)
+    }
+
+    /// Whether `_find_and_load_unlocked` is what called the native function that asks.
+    pub fn is_in_search(&self) -> bool {
+        py::running_code().is_some_and(|code| code.is(&self.search_code))
+    }
+
+    /// Whether nothing watches frames come and go, and nobody has replaced what the short way leaves out.
+    pub fn is_original(&self) -> Result<bool> {
+        if !self.gettrace.call(&[])?.is_none() || !self.getprofile.call(&[])?.is_none() {
+            return Ok(false);
+        }
+        for (name, original) in &self.originals {
+            if !self.dict.item(name)?.is_some_and(|now| now.is(original)) {
+                return Ok(false);
+            }
+        }
+        for (dict, original) in &self.first_searches {
+            if !dict.subscript(&self.name_find_spec)?.is(original) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether `finder` is one of the two that only know modules inside the interpreter, and does not know this one.
+    pub fn is_passed_by(&self, finder: &Object, name: &Object) -> Result<bool> {
+        let [builtin, frozen] = &self.first_finders;
+        if finder.is(builtin) {
+            Ok(self.is_builtin.call(&[name])?.to_i64()? == 0)
+        } else if finder.is(frozen) {
+            Ok(self.find_frozen.call(&[name])?.is_none())
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// What `_find_spec` gives for the name with this finder alone: its own code runs, with its frame, its lock and its
+    /// treatment of odd finders, but with another `sys.meta_path`.
+    pub fn ask(&self, finder: &Object, name: &Object, path: &Object, modules: &Object) -> Result<Object> {
+        self.sys_of_one.set_attr(&self.name_meta_path, &py::list(&[finder])?)?;
+        self.sys_of_one.set_attr(&self.name_modules, modules)?;
+        self.find_spec_of_one.call(&[name, path])
+    }
+}
+
+/// `function.__code__.co_names`
+fn names_used(function: &Object) -> Result<Vec<String>> {
+    let names = function.get(c"__code__")?.get(c"co_names")?;
+    (0..names.tuple_len()).map(|i| Ok(names.tuple_item(i)?.text()?.to_owned())).collect()
+}

@@ -1,0 +1,84 @@
+//! The import system at work: what it does for modules of an image is what it does without one.
+
+use anyhow::{Context, Result, ensure};
+use cds_tests::environments::Environment;
+use cds_tests::interpreters::{Interpreter, Interpreters};
+use cds_tests::suite::on_each;
+use cds_tests::{files, fixtures};
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
+    on_each(interpreters, "importing", &[("report", report), ("short_way", short_way), ("pause", pause)])
+}
+
+fn environment(python: &Interpreter) -> Result<Environment> {
+    let environment = Environment::small(python)?;
+    files::copy_tree(&fixtures().join("importing/site"), &environment.site)?;
+    environment.python().args(["-m", "compileall", "-q"]).arg(environment.site.join("steps")).ok()?;
+    environment.build_image()?;
+    Ok(environment)
+}
+
+/// `fixtures/importing/report.py`, section by section.
+fn report(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let run = || environment.python().arg(fixtures().join("importing/report.py")).cwd(&environment.scratch);
+    let without = run().env("PYCDSMODE", "OFF").ok()?.silent()?.json()?;
+    let with = run().ok()?.silent()?.json()?;
+    let sections = without.as_object().context("no sections")?;
+    ensure!(sections.len() > 14, "only {} sections", sections.len());
+    for (name, expected) in sections {
+        ensure!(expected.get("failed").is_none(), "{name} fails without an image: {expected:#}");
+        ensure!(with[name] == *expected, "{name}\n--- without image\n{expected:#}\n--- with image\n{:#}", with[name]);
+    }
+    Ok(())
+}
+
+/// How often the locks around finders are taken, which the short way does without, for the finders that it knows.
+fn short_way(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let locks = |arguments: &[&str], mode: &str| -> Result<Vec<u32>> {
+        let run = environment.python().args(arguments).env("PYCDSMODE", mode);
+        let output = run.arg(fixtures().join("importing/locks.py")).ok()?;
+        output.stdout.split_whitespace().map(|number| number.parse().context("no number")).collect()
+    };
+    // In a package, at the top, and behind a finder that somebody has put before the others, which is asked with a lock
+    // that the replacement does not see.
+    let short = locks(&[], "")?;
+    ensure!(short == [0, 0, 0], "the short way was not taken: {short:?}");
+    let ordinary = locks(&[], "OFF")?;
+    ensure!(ordinary.iter().all(|&number| number >= 3), "the locks without an image: {ordinary:?}");
+    // `-v` is about what importlib does.
+    let verbose = locks(&["-v"], "")?;
+    ensure!(verbose.iter().all(|&number| number >= 3), "the locks with -v: {verbose:?}");
+    Ok(())
+}
+
+/// `PYCDSGC`.
+fn pause(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let run = |value: &str| environment.python().arg(fixtures().join("importing/pause.py")).env("PYCDSGC", value);
+    let paused = run("pause").ok()?.silent()?.json()?;
+    let ordinary = run("").ok()?.silent()?.json()?;
+    let expected = |threshold: u32| {
+        json!({
+            "inside": [threshold, threshold],
+            "after": [true, true, 700],
+            "after an exception": ["while paused", true, true, 700],
+            "disabled by a module": [threshold, false, true, 700],
+            "enabled by a module": [true, true, 700],
+            "set by a module": [true, [123, 4]],
+            "no threshold before": [true, 0],
+        })
+    };
+    for (mut answer, threshold) in [(paused, 0), (ordinary, 700)] {
+        let served = answer.as_object_mut().and_then(|map| map.remove("served"));
+        ensure!(served.as_ref().and_then(Value::as_u64).is_some_and(|n| n >= 8), "{served:?} modules served");
+        ensure!(answer == expected(threshold), "{answer:#}\ninstead of\n{:#}", expected(threshold));
+    }
+    let unknown = run("sometimes").ok()?;
+    let complaint = "cds_loader: PYCDSGC=sometimes is unknown: expected pause; nothing is paused\n";
+    ensure!(unknown.stderr == complaint && unknown.stdout == run("").ok()?.stdout, "{unknown}");
+    Ok(())
+}
