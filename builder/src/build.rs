@@ -6,7 +6,7 @@ use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
 use crate::fixups;
 use crate::named::{self, NamedObject, ObjectError, ObjectSource};
-use crate::objects::{self, Placement, TooLarge, TooManyCodes};
+use crate::objects::{self, Placement, Predictions, TooLarge, TooManyCodes};
 use crate::share::{self, Constants, ModuleGraph};
 use crate::stats::{self, Notes};
 use crate::tables;
@@ -132,18 +132,21 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
 
     // Which slots to rewrite when a prediction fails.
     progress.pass("collecting fixups", None);
-    let fixups = fixups::collect(&constants, &placement, layout);
+    let fixups = fixups::collect(&constants, &placement, layout, |text| target.predict_string(text));
 
     // The objects' bytes, with a prediction in every slot.
     progress.pass("writing objects", None);
-    let predictions = fixups.externs.iter().map(|&e| (e, target.predict(e).unwrap_or(0))).collect();
+    let predictions = Predictions {
+        externs: fixups.externs.iter().map(|&e| (e, target.predict(e).unwrap_or(0))).collect(),
+        strings: fixups.strings.iter().copied().zip(fixups.static_strings.iter().copied()).collect(),
+    };
     let mut written = objects::write(&constants, &placement, layout, &predictions)?;
 
     // The records, once the sizes agree with the place where the objects start.
     progress.pass("writing tables", None);
     let notes = notes(target, &codes, &objects, &constants, &placement);
     let notes_text = serde_json::to_string(&notes).expect("plain data serialises");
-    let mut tables = tables::assemble(target, &discovery, &codes, &constants, &placement, &fixups.externs, notes_text);
+    let mut tables = tables::assemble(target, &discovery, &codes, &constants, &placement, &fixups, notes_text);
     tables.add_objects(&objects, codes.len() as u32, &constants, &placement);
     let (frame, encoded) = settle(&tables, &fixups, &placement, written.bytes.len())?;
 

@@ -1,5 +1,6 @@
 //! Collects the fixups of every unit: modules first, then the tuples that several modules share.
 
+use crate::graph::Str;
 use crate::objects::Placement;
 use crate::objects::slots::{Target, for_each_slot};
 use crate::share::{Constants, Node, NodeId};
@@ -12,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Fixups {
     /// Externs in the order of their numbers.
     pub externs: Vec<Extern>,
-    /// Interned strings in the order of their numbers.
+    /// Interned strings in the order of their numbers: first those that the interpreter has a static copy of.
     pub strings: Vec<NodeId>,
+    /// Addresses of these copies.
+    pub static_strings: Vec<u64>,
     /// One table per unit, with offsets from the start of the objects.
     pub units: Vec<UnitTables>,
     /// Slots that are relocated when the image is mapped.
@@ -64,9 +67,24 @@ pub fn shifted(unit: &UnitTables, objects: u32) -> UnitTables {
 }
 
 /// Collects the fixups.
-pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout) -> Fixups {
+pub fn collect(
+    constants: &Constants,
+    placement: &Placement,
+    layout: &Layout,
+    static_string: impl Fn(&Str) -> Option<u64>,
+) -> Fixups {
     let externs = used_externs(constants);
-    let strings: Vec<NodeId> = ids(constants).filter(|&id| constants.node(id).is_interned()).collect();
+    let (mut strings, mut others, mut static_strings) = (Vec::new(), Vec::new(), Vec::new());
+    for id in ids(constants).filter(|&id| constants.node(id).is_interned()) {
+        match constants.node(id).as_str().and_then(&static_string) {
+            Some(address) => {
+                strings.push(id);
+                static_strings.push(address);
+            }
+            None => others.push(id),
+        }
+    }
+    strings.append(&mut others);
     let collector = Collector {
         constants,
         placement,
@@ -121,7 +139,7 @@ pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout) ->
         });
     }
     eager.sort_unstable();
-    Fixups { externs, strings, units, eager }
+    Fixups { externs, strings, static_strings, units, eager }
 }
 
 fn ids(constants: &Constants) -> impl Iterator<Item = NodeId> {

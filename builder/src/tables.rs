@@ -9,8 +9,8 @@ use crate::objects::Placement;
 use crate::share::{Constants, NodeId};
 use crate::target::{Role, Target};
 use cds_layout::format::{
-    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
-    SectionKind, Stamp, TextRef, Writer, build_index, checksum32, tables_checksum,
+    DirectoryRecord, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord, SectionKind,
+    Stamp, TextRef, Writer, build_index, checksum32, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,6 +24,7 @@ pub struct Tables {
     modules: Vec<ModuleRecord>,
     names: Vec<String>,
     externs: Vec<ExternRecord>,
+    static_strings: Vec<u64>,
     notes: String,
     /// With offsets from the start of the objects.
     objects: Vec<NamedRecord>,
@@ -57,7 +58,7 @@ pub fn assemble(
     codes: &[ModuleCode],
     constants: &Constants,
     placement: &Placement,
-    externs: &[Extern],
+    fixups: &Fixups,
     notes: String,
 ) -> Tables {
     let mut text = Text::default();
@@ -118,9 +119,14 @@ pub fn assemble(
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
         });
     }
-    let externs =
-        externs.iter().map(|&object| ExternRecord { object, predicted: target.predict(object).unwrap_or(0) }).collect();
-    Tables { text, roots, directories, modules, names, externs, notes, objects: Vec::new(), recipes: Vec::new() }
+    let static_strings = fixups.static_strings.clone();
+    let externs = fixups
+        .externs
+        .iter()
+        .map(|&object| ExternRecord { object, predicted: target.predict(object).unwrap_or(0) })
+        .collect();
+    let (objects, recipes) = (Vec::new(), Vec::new());
+    Tables { text, roots, directories, modules, names, externs, static_strings, notes, objects, recipes }
 }
 
 impl Tables {
@@ -181,9 +187,18 @@ impl Tables {
 
     /// What the header says about the tables that are used as soon as an image is mapped.
     pub fn checksum(&self) -> u32 {
+        let addresses = [&self.encode_externs()[..], &self.encode_static_strings()];
+        tables_checksum(&self.roots, addresses, |text| text.get(&self.text.bytes).unwrap_or_default())
+    }
+
+    fn encode_externs(&self) -> Vec<u8> {
         let mut w = Writer::new();
         self.externs.iter().for_each(|e| e.encode(&mut w));
-        tables_checksum(&self.roots, &w.bytes, |text| text.get(&self.text.bytes).unwrap_or_default())
+        w.bytes
+    }
+
+    fn encode_static_strings(&self) -> Vec<u8> {
+        self.static_strings.iter().flat_map(|address| address.to_le_bytes()).collect()
     }
 
     /// The tables' bytes in file order, for objects that start at `objects`.
@@ -202,8 +217,6 @@ impl Tables {
             module.checksum = module.sum(module.file.get(&self.text.bytes).unwrap_or_default());
             module.encode(&mut modules);
         }
-        let mut externs = Writer::new();
-        self.externs.iter().for_each(|e| e.encode(&mut externs));
         let mut strings = Writer::new();
         fixups.strings.iter().for_each(|&id| strings.u32(placement.offset(id) + objects));
         let (units_tables, records) = fixups.encode_units(objects);
@@ -215,13 +228,16 @@ impl Tables {
             (SectionKind::Text, self.text.bytes.clone()),
             (SectionKind::Roots, roots.bytes),
             (SectionKind::Directories, directories.bytes),
-            (SectionKind::Externs, externs.bytes),
+            (SectionKind::Externs, self.encode_externs()),
             (SectionKind::Units, units.bytes),
             (SectionKind::Strings, strings.bytes),
             (SectionKind::EagerBase, fixups.encode_eager(objects)),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
             (SectionKind::Fixups, units_tables),
         ];
+        if !self.static_strings.is_empty() {
+            tables.push((SectionKind::StaticStrings, self.encode_static_strings()));
+        }
         if !self.objects.is_empty() {
             tables.push((SectionKind::Named, self.encode_objects(objects)));
             tables.push((SectionKind::Recipes, self.recipes.clone()));

@@ -37,6 +37,7 @@ struct Tables {
     index: &'static [u8],
     externs: &'static [u8],
     strings: &'static [u8],
+    static_strings: &'static [u8],
     units: &'static [u8],
     fixups: &'static [u8],
     eager_base: &'static [u8],
@@ -100,6 +101,7 @@ impl Image {
             index: table(SectionKind::ModuleIndex)?,
             externs: table(SectionKind::Externs)?,
             strings: table(SectionKind::Strings)?,
+            static_strings: table(SectionKind::StaticStrings)?,
             units: table(SectionKind::Units)?,
             fixups: table(SectionKind::Fixups)?,
             eager_base: table(SectionKind::EagerBase)?,
@@ -114,8 +116,9 @@ impl Image {
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
-        if tables_checksum(&roots, image.tables.externs, text) != image.header.tables_checksum {
-            return Err(Reason::Malformed("checksum of roots and externs"));
+        let addresses = [image.tables.externs, image.tables.static_strings];
+        if tables_checksum(&roots, addresses, text) != image.header.tables_checksum {
+            return Err(Reason::Malformed("checksum of roots, externs and static strings"));
         }
         image.relocate_eagerly().map_err(|Malformed| Reason::Malformed(SectionKind::EagerBase.elf_name()))?;
         Ok(image)
@@ -197,6 +200,11 @@ impl Image {
     /// Position of an interned string.
     pub fn string(&self, number: u32) -> Option<u32> {
         record(self.tables.strings, number, 4, |r| r.u32())
+    }
+
+    /// Predicted address of the interpreter's own copy of an interned string, if it has one.
+    pub fn static_string(&self, number: u32) -> Option<u64> {
+        record(self.tables.static_strings, number, 8, |r| r.u64())
     }
 
     /// Fixup tables of a unit.

@@ -102,7 +102,11 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     if !image.named.is_empty() {
         writeln!(out, "named objects  {}", image.named.len())?;
     }
-    writeln!(out, "strings        {} interned", image.strings.len())?;
+    let own = match image.static_strings.len() {
+        0 => String::new(),
+        own => format!(", {own} of them predicted to be the interpreter's own"),
+    };
+    writeln!(out, "strings        {} interned{own}", image.strings.len())?;
     if !image.roots.is_empty() {
         writeln!(out, "\nroots")?;
     }
@@ -201,6 +205,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         "roots": roots,
         "sections": sections,
         "strings": image.strings.len(),
+        "static_strings": image.static_strings.len(),
         "module_kinds": by_kind(image),
         "modules": modules,
         "objects": objects,

@@ -60,9 +60,9 @@ impl Checker<'_, '_> {
                 self.report("directories", format!("the checksum of record {number} does not agree"));
             }
         }
-        let externs = image.section(SectionKind::Externs);
-        if image.header.tables_checksum != tables_checksum(&image.roots, externs, |text| image.text(text)) {
-            self.report("header", "the checksum of roots and externs does not agree");
+        let addresses = [SectionKind::Externs, SectionKind::StaticStrings].map(|kind| image.section(kind));
+        if image.header.tables_checksum != tables_checksum(&image.roots, addresses, |text| image.text(text)) {
+            self.report("header", "the checksum of roots, externs and static strings does not agree");
         }
         if image.modules.len() != image.header.module_count as usize {
             self.report(
@@ -108,6 +108,9 @@ impl Checker<'_, '_> {
     }
 
     fn strings(&mut self) {
+        if self.image.static_strings.len() > self.image.strings.len() {
+            self.report("strings", "there are more static strings than strings");
+        }
         for (number, &position) in self.image.strings.iter().enumerate() {
             if !self.inside(position, 8) || position % SLOT != 0 {
                 self.report("strings", format!("string {number} lies outside the objects"));
@@ -134,9 +137,7 @@ impl Checker<'_, '_> {
             }
             self.predictions(number, &unit.externs, |key| image.externs.get(key as usize).map(|e| e.predicted));
             let base = image.header.preferred_base;
-            self.predictions(number, &unit.strings, |key| {
-                image.strings.get(key as usize).map(|&p| base + u64::from(p))
-            });
+            self.predictions(number, &unit.strings, |key| image.predicted_string(key));
             self.predictions(number, &unit.frozensets, |key| self_inside(image, key).then_some(0));
             if let Some(f) = &unit.filename {
                 let group = Group { key: f.string, slots: f.slots.clone() };

@@ -28,6 +28,8 @@ pub struct Image<'a> {
     pub externs: Vec<ExternRecord>,
     /// Positions of the interned strings.
     pub strings: Vec<u32>,
+    /// Addresses of the interpreter's own copies of the first of them.
+    pub static_strings: Vec<u64>,
     /// Where the units' tables lie.
     pub units: Vec<UnitRecord>,
     /// Named objects.
@@ -52,6 +54,7 @@ impl<'a> Image<'a> {
             modules: Vec::new(),
             externs: Vec::new(),
             strings: Vec::new(),
+            static_strings: Vec::new(),
             units: Vec::new(),
             named: Vec::new(),
         };
@@ -60,6 +63,7 @@ impl<'a> Image<'a> {
         image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
         image.strings = image.records(SectionKind::Strings, Reader::u32)?;
+        image.static_strings = image.records(SectionKind::StaticStrings, Reader::u64)?;
         image.units = image.records(SectionKind::Units, UnitRecord::decode)?;
         image.named = image.records(SectionKind::Named, NamedRecord::decode)?;
         Ok(image)
@@ -86,6 +90,13 @@ impl<'a> Image<'a> {
     /// Text that a record points to; empty if it is out of bounds.
     pub fn text(&self, text: TextRef) -> &'a str {
         text.get(self.section(SectionKind::Text)).unwrap_or_default()
+    }
+
+    /// What slots that point to an interned string hold in the file.
+    pub fn predicted_string(&self, number: u32) -> Option<u64> {
+        let own = *self.strings.get(number as usize)?;
+        let own = self.header.preferred_base.wrapping_add(u64::from(own));
+        Some(self.static_strings.get(number as usize).copied().unwrap_or(own))
     }
 
     /// The module index.

@@ -7,4 +7,4 @@ pub mod slots;
 pub mod write;
 
 pub use place::{Placement, Region, TooLarge, place};
-pub use write::{Objects, TooManyCodes, write};
+pub use write::{Objects, Predictions, TooManyCodes, write};

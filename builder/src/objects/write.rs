@@ -38,12 +38,27 @@ impl Objects {
 )]
 pub struct TooManyCodes(usize);
 
-/// Writes all objects. `predictions` holds the address of each extern, 0 where there is none.
+/// Addresses of the interpreter's own objects.
+#[derive(Debug, Default)]
+pub struct Predictions {
+    /// The externs; 0 where there is none.
+    pub externs: BTreeMap<Extern, u64>,
+    /// Interned strings that the interpreter has a static copy of.
+    pub strings: BTreeMap<NodeId, u64>,
+}
+
+impl Predictions {
+    fn of_extern(&self, object: Extern) -> u64 {
+        self.externs.get(&object).copied().unwrap_or(0)
+    }
+}
+
+/// Writes all objects.
 pub fn write(
     constants: &Constants,
     placement: &Placement,
     layout: &Layout,
-    predictions: &BTreeMap<Extern, u64>,
+    predictions: &Predictions,
 ) -> Result<Objects, TooManyCodes> {
     if let Some(first) = layout.code.first_version
         && constants.codes.len() as u64 > u64::from(u32::MAX - first)
@@ -58,7 +73,7 @@ pub fn write(
         object.value(constants.node(id), &constants.codes);
         for_each_slot(id, constants, layout, |at, target| {
             let (word, internal) = match target {
-                Target::Type(t) => (predictions.get(&Extern::Type(t)).copied().unwrap_or(0), false),
+                Target::Type(t) => (predictions.of_extern(Extern::Type(t)), false),
                 Target::Inside(inside) => ((start as u64) + u64::from(inside), true),
                 Target::Node(child) => pointer(child, constants, placement, predictions),
             };
@@ -72,14 +87,12 @@ pub fn write(
 }
 
 /// What a pointer to `child` is predicted to be, and whether it is an address of the image.
-fn pointer(
-    child: NodeId,
-    constants: &Constants,
-    placement: &Placement,
-    predictions: &BTreeMap<Extern, u64>,
-) -> (u64, bool) {
+fn pointer(child: NodeId, constants: &Constants, placement: &Placement, predictions: &Predictions) -> (u64, bool) {
+    if let Some(&address) = predictions.strings.get(&child) {
+        return (address, false);
+    }
     match constants.node(child) {
-        Node::Extern(e) => (predictions.get(e).copied().unwrap_or(0), false),
+        Node::Extern(e) => (predictions.of_extern(*e), false),
         // Made at load; the slot is never read before.
         Node::FrozenSet(_) => (0, false),
         _ => (u64::from(placement.offset(child)), true),

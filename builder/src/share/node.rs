@@ -51,6 +51,14 @@ impl Node {
         matches!(self, Node::Str(s) if s.interned)
     }
 
+    /// The string, if it is one; not that of a module's file name.
+    pub fn as_str(&self) -> Option<&Str> {
+        match self {
+            Node::Str(s) => Some(s),
+            _ => None,
+        }
+    }
+
     /// Whether the object is made of others and has a place in the image: a tuple or a slice.
     pub fn is_container(&self) -> bool {
         matches!(self, Node::Tuple(_) | Node::Items(_) | Node::Slice(_))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cds_layout::format::{IDENTITY_SYMBOLS, IdentityKind, substitute_identity};
@@ -26,8 +27,8 @@ pub struct ElfFile {
     pub machine: u16,
     /// Whether the file is `ET_DYN`: its addresses get a load bias.
     pub moves: bool,
-    /// Addresses of the symbols it defines, of those that were asked for.
-    symbols: BTreeMap<String, u64>,
+    /// Addresses and sizes of the symbols it defines, of those that were asked for.
+    symbols: BTreeMap<String, (u64, u64)>,
     /// `PT_LOAD` segments.
     loads: Vec<Load>,
     /// Program headers as the file has them.
@@ -76,7 +77,12 @@ impl ElfFile {
 
     /// Link-time address of a symbol that the file defines.
     pub fn symbol(&self, name: &str) -> Option<u64> {
-        self.symbols.get(name).copied()
+        self.symbols.get(name).map(|&(address, _)| address)
+    }
+
+    /// The link-time addresses that belong to a symbol.
+    pub fn extent(&self, name: &str) -> Option<Range<u64>> {
+        self.symbols.get(name).map(|&(address, size)| address..address.saturating_add(size))
     }
 
     /// The load bias of a process that has the file's first byte at `address`.
@@ -108,7 +114,7 @@ impl ElfFile {
 }
 
 /// Values of the named symbols, from the dynamic table and, for what it lacks, from the static one.
-fn symbols(elf: &Elf<'_>, names: &[&str]) -> BTreeMap<String, u64> {
+fn symbols(elf: &Elf<'_>, names: &[&str]) -> BTreeMap<String, (u64, u64)> {
     let mut out = BTreeMap::new();
     let mut take = |symbol: Sym, strings: &Strtab<'_>| {
         if symbol.st_shndx == SHN_UNDEF as usize || symbol.st_bind() == goblin::elf::sym::STB_LOCAL {
@@ -117,7 +123,7 @@ fn symbols(elf: &Elf<'_>, names: &[&str]) -> BTreeMap<String, u64> {
         if let Some(name) = strings.get_at(symbol.st_name)
             && names.contains(&name)
         {
-            out.entry(name.to_owned()).or_insert(symbol.st_value);
+            out.entry(name.to_owned()).or_insert((symbol.st_value, symbol.st_size));
         }
     };
     elf.dynsyms.iter().for_each(|s| take(s, &elf.dynstrtab));

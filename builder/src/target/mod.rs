@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::graph::Str;
 use cds_layout::cpython::Layout;
 use cds_layout::format::Extern;
 use serde::{Deserialize, Serialize};
@@ -173,6 +174,14 @@ impl Target {
             Extern::Latin1(c) | Extern::InternedLatin1(c) => *runtime.latin1.get(usize::from(c))?,
             Extern::Byte(byte) => *runtime.bytes.get(usize::from(byte))?,
         }
+    }
+
+    /// The address of the interpreter's own copy of an interned string, if it has one at the same address in every process.
+    pub fn predict_string(&self, text: &Str) -> Option<u64> {
+        if self.pie || !text.ascii {
+            return None;
+        }
+        self.runtime_offsets.strings.get(str::from_utf8(&text.data).ok()?).copied()
     }
 
     /// The address that an object of the interpreter has in every process; `None` where it differs from process to process.

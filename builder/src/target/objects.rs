@@ -35,6 +35,8 @@ pub struct RuntimeOffsets {
     pub empty_bytes: Option<u64>,
     /// `()`
     pub empty_tuple: Option<u64>,
+    /// Interned ASCII strings of more than one character (`_Py_ID`), where addresses do not move.
+    pub strings: BTreeMap<String, u64>,
 }
 
 /// The array of small ints.
@@ -72,6 +74,8 @@ pub struct Live {
     empty_str: u64,
     empty_bytes: u64,
     empty_tuple: u64,
+    /// Interned strings near the types.
+    strings: BTreeMap<String, u64>,
 }
 
 /// All the symbols that are looked for in an interpreter's ELF file.
@@ -122,7 +126,15 @@ impl Live {
             empty_str: link(self.empty_str),
             empty_bytes: link(self.empty_bytes),
             empty_tuple: link(self.empty_tuple),
+            strings: if elf.moves { BTreeMap::new() } else { self.static_strings(elf) },
         }
+    }
+
+    /// The strings inside `_PyRuntime`, which are interned from the start. Others, of frozen modules for one, are
+    /// interned when somebody needs them, if no copy is by then.
+    fn static_strings(&self, elf: &ElfFile) -> BTreeMap<String, u64> {
+        let Some(runtime) = elf.extent(RUNTIME) else { return BTreeMap::new() };
+        self.strings.iter().filter(|(_, at)| runtime.contains(at)).map(|(text, &at)| (text.clone(), at)).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 # Prints what the builder must know about this interpreter: a marker, then JSON, on one line of stdout.
 #
-# Runs as `python -B -c <this> MARKER MINOR:FIRST:LAST ...`, one argument per supported 3.MINOR with the range
-# of its small ints. What runs before the version is known to be supported runs on any Python.
+# Runs as `python -B -c <this> MARKER MINOR:FIRST:LAST:LENGTH:DATA ...`, one argument per supported 3.MINOR with the range
+# of its small ints and where an ASCII string has its length and its characters. What runs before the version is known to be supported runs on any Python.
 import sys
 
 # `-c` puts the current directory first. It is no part of the ordinary search path, and nothing may be imported from it.
@@ -24,13 +24,13 @@ def answer():
         "facts": None,
     }
     supported = [tuple(int(part) for part in arg.split(":")) for arg in sys.argv[2:]]
-    ranges = [(first, last) for minor, first, last in supported if version[:2] == (3, minor)]
-    if ranges and out["implementation"] == "cpython" and not out["debug"] and not out["free_threaded"]:
-        out["facts"] = facts(*ranges[0])
+    rows = [row[1:] for row in supported if version[:2] == (3, row[0])]
+    if rows and out["implementation"] == "cpython" and not out["debug"] and not out["free_threaded"]:
+        out["facts"] = facts(*rows[0])
     return out
 
 
-def facts(first_int, last_int):
+def facts(first_int, last_int, length, data):
     import importlib.machinery
     import importlib.util
 
@@ -54,7 +54,7 @@ def facts(first_int, last_int):
         "platlib": paths["platlib"],
         "scripts": paths["scripts"],
         "mapped": mapped_files(),
-        "objects": objects(first_int, last_int),
+        "objects": dict(objects(first_int, last_int), strings=interned_strings(length, data)),
     }
 
 
@@ -132,6 +132,46 @@ def objects(first_int, last_int):
         "empty_bytes": id(b""),
         "empty_tuple": id(()),
     }
+
+
+def interned_strings(length, data):
+    """Interned ASCII strings in the memory that holds the type `str` and what follows it, by text.
+
+    Whatever looks like a string there is one only if it is what its text is interned to.
+    """
+    found = {}
+    pattern = id(str).to_bytes(8, "little")
+    try:
+        with open("/proc/self/mem", "rb", 0) as memory:
+            for start, end in neighbourhood(id(str)):
+                memory.seek(start)
+                contents = memory.read(end - start)
+                at = contents.find(pattern)
+                while at >= 0:
+                    string = at - 8
+                    size = int.from_bytes(contents[string + length : string + length + 8], "little")
+                    characters = contents[string + data : string + data + size] if string >= 0 and size < 1000 else b""
+                    if size > 1 and len(characters) == size and characters.isascii():
+                        text = characters.decode("ascii")
+                        if id(sys.intern(text)) == start + string:
+                            found[text] = start + string
+                    at = contents.find(pattern, at + 8)
+    except OSError:
+        # Some sandboxes hide the memory: then there is nothing to predict.
+        pass
+    return found
+
+
+def neighbourhood(address):
+    """The writable mapping with this address, and those that follow it without a gap."""
+    out = []
+    with open("/proc/self/maps") as lines:
+        for line in lines:
+            start, end = (int(part, 16) for part in line.split(None, 1)[0].split("-"))
+            if start <= address < end or (out and start == out[-1][1]):
+                if line.split()[1].startswith("rw"):
+                    out.append((start, end))
+    return out
 
 
 def is_text(path):

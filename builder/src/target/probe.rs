@@ -126,7 +126,8 @@ fn run(python: &Path) -> Result<Output, TargetError> {
     command.args(["-B", "-c", SCRIPT, MARKER]);
     for layout in LAYOUTS {
         let (first, last) = layout.small_ints;
-        command.arg(format!("{}:{first}:{last}", layout.minor));
+        let (length, data) = (layout.str_.length, layout.str_.ascii_data);
+        command.arg(format!("{}:{first}:{last}:{length}:{data}", layout.minor));
     }
     command.stdin(Stdio::null());
     command.output().map_err(|source| {

@@ -47,6 +47,7 @@ pub fn target() -> Target {
             empty_str: None,
             empty_bytes: None,
             empty_tuple: None,
+            strings: BTreeMap::new(),
         },
     }
 }

@@ -37,7 +37,7 @@ pub use sections::{Section, SectionKind};
 pub use units::UnitRecord;
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

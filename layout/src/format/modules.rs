@@ -248,8 +248,9 @@ impl ModuleRecord {
     }
 }
 
-/// [`super::Header::tables_checksum`]: over the roots with their texts and the bytes of the externs' section.
-pub fn tables_checksum<'a>(roots: &[RootRecord], externs: &[u8], text: impl Fn(TextRef) -> &'a str) -> u32 {
+/// [`super::Header::tables_checksum`]: over the roots with their texts and the bytes of the sections with addresses in the
+/// interpreter: externs and static strings.
+pub fn tables_checksum<'a>(roots: &[RootRecord], addresses: [&[u8]; 2], text: impl Fn(TextRef) -> &'a str) -> u32 {
     let mut w = Writer::new();
     for root in roots {
         root.encode(&mut w);
@@ -258,5 +259,5 @@ pub fn tables_checksum<'a>(roots: &[RootRecord], externs: &[u8], text: impl Fn(T
         w.raw(text(root.predicted).as_bytes());
         w.u8(0);
     }
-    checksum32(&[&w.bytes, externs])
+    checksum32(&[&w.bytes, addresses[0], addresses[1]])
 }

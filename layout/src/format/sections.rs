@@ -34,11 +34,13 @@ pub enum SectionKind {
     Named = 13,
     /// The named objects' recipes, see [`super::Step`].
     Recipes = 14,
+    /// Addresses of the interpreter's own copies of the first interned strings, `u64` each.
+    StaticStrings = 15,
 }
 
 impl SectionKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [SectionKind; 14] = [
+    pub const ALL: [SectionKind; 15] = [
         SectionKind::Text,
         SectionKind::Roots,
         SectionKind::Directories,
@@ -53,6 +55,7 @@ impl SectionKind {
         SectionKind::Notes,
         SectionKind::Named,
         SectionKind::Recipes,
+        SectionKind::StaticStrings,
     ];
 
     /// The kind with this number.
@@ -77,6 +80,7 @@ impl SectionKind {
             SectionKind::Notes => ".cds.notes",
             SectionKind::Named => ".cds.named",
             SectionKind::Recipes => ".cds.recipes",
+            SectionKind::StaticStrings => ".cds.statics",
         }
     }
 }
