@@ -257,7 +257,7 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
     };
     // `-v` says what the functions of importlib do, and the short way leaves them out.
     let verbose = python(flags.get(c"verbose").and_then(|level| level.is_true()))?;
-    let bootstrap = if verbose { None } else { python(Bootstrap::new(&layout.import_functions))? };
+    let bootstrap = if verbose { None } else { known_bootstrap(layout) };
     let pause = pause(python(flags.get(c"ignore_environment").and_then(|flag| flag.is_true()))?)?;
     let loader = python(module_loader::class(&importlib))?;
     let finder = python(finder::finder())?;
@@ -292,6 +292,15 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         return Err(reason);
     }
     Ok(())
+}
+
+/// What the short way needs, where importlib is as known.
+fn known_bootstrap(layout: &Layout) -> Option<Bootstrap> {
+    Bootstrap::new(&layout.import_functions).unwrap_or_else(|_| {
+        // Somebody has put something else in the place of a function.
+        py::clear();
+        None
+    })
 }
 
 /// What `PYCDSGC` asks for.

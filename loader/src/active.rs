@@ -172,9 +172,11 @@ impl Active {
         ACTIVE.store(ptr::null_mut(), Ordering::Release);
     }
 
-    /// Whether `_find_spec` has just found something.
-    pub fn has_found(&self) -> bool {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Whether a spec is that of the module that `_find_spec` has just found.
+    pub fn has_found(&self, spec: &Object) -> bool {
+        let name = spec.attr(&self.importlib.names.name);
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        name.is_ok_and(|name| found.as_ref().is_some_and(|found| found.fullname.is(&name)))
     }
 
     /// Notes what `_find_spec` has just found, and gives what was noted before. The lock is never held while Python runs.

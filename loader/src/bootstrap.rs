@@ -11,17 +11,19 @@ use crate::py::{self, Object, Result};
 pub struct Bootstrap {
     /// Its `__dict__`
     dict: Object,
-    /// `_find_spec`
-    pub find_spec: Object,
-    /// `_load_unlocked`
-    pub load_unlocked: Object,
     /// Code of `_find_and_load_unlocked`
     search_code: Object,
     /// Whether `_find_spec` walks over a copy of `sys.meta_path`.
     pub copies_finders: bool,
-    /// The code of `_find_spec` with globals whose `sys` is `sys_of_one`.
-    find_spec_of_one: Object,
-    sys_of_one: Object,
+    /// `function`
+    function_type: Object,
+    /// `types.SimpleNamespace`
+    namespace_type: Object,
+    /// `_find_spec.__code__`, and the default of `target`.
+    find_spec_code: Object,
+    find_spec_defaults: Object,
+    name_sys: Object,
+    name_defaults: Object,
     name_meta_path: Object,
     name_modules: Object,
     /// Names and values that must not have been replaced.
@@ -75,20 +77,16 @@ impl Bootstrap {
             Ok((dict, found))
         };
         let (find_spec, dict) = (module.get(c"_find_spec")?, py::module_dict(&module)?);
-        let sys_of_one = sys.get(c"implementation")?.get(c"__class__")?.call(&[])?;
-        let globals = dict.dict_copy()?;
-        globals.set_item(&py::interned(c"sys")?, &sys_of_one)?;
-        let find_spec_of_one = find_spec.get(c"__class__")?.call(&[&find_spec.get(c"__code__")?, &globals])?;
-        // `target` is optional in it.
-        find_spec_of_one.set_attr(&py::interned(c"__defaults__")?, &find_spec.get(c"__defaults__")?)?;
         Ok(Some(Bootstrap {
-            find_spec_of_one,
-            sys_of_one,
+            function_type: find_spec.get(c"__class__")?,
+            namespace_type: sys.get(c"implementation")?.get(c"__class__")?,
+            find_spec_code: find_spec.get(c"__code__")?,
+            find_spec_defaults: find_spec.get(c"__defaults__")?,
+            name_sys: py::interned(c"sys")?,
+            name_defaults: py::interned(c"__defaults__")?,
             name_meta_path: py::interned(c"meta_path")?,
             name_modules: py::interned(c"modules")?,
             copies_finders: uses("list"),
-            find_spec,
-            load_unlocked: module.get(c"_load_unlocked")?,
             search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
             is_builtin: imp.get(c"is_builtin")?,
             find_frozen: imp.get(c"find_frozen")?,
@@ -103,9 +101,11 @@ impl Bootstrap {
         }))
     }
 
-    /// Puts a function in the place of another one.
-    pub fn replace(&self, name: &CStr, function: &Object) -> Result<()> {
-        self.dict.set_item(&py::interned(name)?, function)
+    /// Puts a function in the place of another one, which becomes its `self`.
+    pub fn replace(&self, name: &CStr, method: &'static py::PyMethodDef) -> Result<()> {
+        let name = py::interned(name)?;
+        let original = self.dict.subscript(&name)?;
+        self.dict.set_item(&name, &py::function_of(method, &original)?)
     }
 
     /// Whether `_find_and_load_unlocked` is what called the native function that asks.
@@ -144,11 +144,16 @@ impl Bootstrap {
     }
 
     /// What `_find_spec` gives for the name with this finder alone: its own code runs, with its frame, its lock and its
-    /// treatment of odd finders, but with another `sys.meta_path`.
+    /// treatment of odd finders, but with another `sys.meta_path`. Nothing of it outlives the call or is seen by another one.
     pub fn ask(&self, finder: &Object, name: &Object, path: &Object, modules: &Object) -> Result<Object> {
-        self.sys_of_one.set_attr(&self.name_meta_path, &py::list(&[finder])?)?;
-        self.sys_of_one.set_attr(&self.name_modules, modules)?;
-        self.find_spec_of_one.call(&[name, path])
+        let sys = self.namespace_type.call(&[])?;
+        sys.set_attr(&self.name_meta_path, &py::list(&[finder])?)?;
+        sys.set_attr(&self.name_modules, modules)?;
+        let globals = self.dict.dict_copy()?;
+        globals.set_item(&self.name_sys, &sys)?;
+        let search = self.function_type.call(&[&self.find_spec_code, &globals])?;
+        search.set_attr(&self.name_defaults, &self.find_spec_defaults)?;
+        search.call(&[name, path])
     }
 }
 

@@ -51,19 +51,22 @@ pub struct Found {
 pub fn install(active: &Active) -> py::Result<()> {
     let Some(bootstrap) = &active.bootstrap else { return Ok(()) };
     let [find_spec, load_unlocked, _] = &METHODS.0;
-    bootstrap.replace(c"_find_spec", &py::function(find_spec)?)?;
-    if active.pause.is_some() {
-        bootstrap.replace(c"_load_unlocked", &py::function(load_unlocked)?)?;
+    // The functions know the ones that they replace: without an image they do nothing but call them.
+    if let Some(pause) = &active.pause {
+        pause.survive_forks()?;
+        bootstrap.replace(c"_load_unlocked", load_unlocked)?;
     }
-    Ok(())
+    bootstrap.replace(c"_find_spec", find_spec)
 }
 
 unsafe extern "C" fn find_spec(
-    _module: *mut PyObject,
+    original: *mut PyObject,
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: the function's `self`, which lives as long as the function.
+    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
     // SAFETY: passed on as the interpreter gave them.
     let given = unsafe { py::arguments("_find_spec", ["name", "path", "target"], arguments, count, keywords) };
     let Ok([Some(name), Some(path), target]) = given else {
@@ -72,15 +75,13 @@ unsafe extern "C" fn find_spec(
         }
         return ptr::null_mut();
     };
-    let Some(way) = Way::get() else { return gone() };
-    if target.is_none() {
+    if let Some(way) = Way::get().filter(|_| target.is_none()) {
         match quietly(|| way.candidate(&name)) {
             Ok(Some(candidate)) => return give(way.search(&candidate, &path)),
             Ok(None) => {}
             Err(py::Raised) => return ptr::null_mut(),
         }
     }
-    let original = &way.bootstrap.find_spec;
     give(match target {
         Some(target) => original.call(&[&name, &path, &target]),
         None => original.call(&[&name, &path]),
@@ -88,11 +89,13 @@ unsafe extern "C" fn find_spec(
 }
 
 unsafe extern "C" fn load_unlocked(
-    _module: *mut PyObject,
+    original: *mut PyObject,
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
+    // SAFETY: the function's `self`, which lives as long as the function.
+    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
     // SAFETY: passed on as the interpreter gave them.
     let given = unsafe { py::arguments("_load_unlocked", ["spec"], arguments, count, keywords) };
     let Ok([Some(spec)]) = given else {
@@ -101,11 +104,11 @@ unsafe extern "C" fn load_unlocked(
         }
         return ptr::null_mut();
     };
-    let Some(way) = Way::get() else { return gone() };
-    // Without the image's own modules, nothing is paused.
-    let pause = way.active.pause.as_ref().filter(|_| way.active.has_found());
+    // For other modules than the image's, nothing is paused.
+    let pause = Active::get().and_then(|active| active.pause.as_ref().filter(|_| active.has_found(&spec)));
+    py::clear();
     pause.inspect(|pause| pause.enter());
-    let result = way.bootstrap.load_unlocked.call(&[&spec]);
+    let result = original.call(&[&spec]);
     if let Some(pause) = pause {
         let exception = result.is_err().then(py::take_exception);
         pause.leave();
@@ -116,12 +119,6 @@ unsafe extern "C" fn load_unlocked(
 
 fn give(result: py::Result<Object>) -> *mut PyObject {
     result.map_or(ptr::null_mut(), Object::into_ptr)
-}
-
-/// The runtime that the functions were made for has ended.
-fn gone() -> *mut PyObject {
-    py::raise_runtime_error("no image is in use");
-    ptr::null_mut()
 }
 
 /// Whatever goes wrong leads to the ordinary way; but an interrupt of the user is passed on.
@@ -230,9 +227,11 @@ impl Way {
         search.agrees(Some(path).filter(|path| !path.is_none()))?;
         // The ordinary finder looks whether the file is there, and the loader for its stamp: here once for both.
         let file = active.file(module)?;
-        if active.invalidation == InvalidationMode::Timestamp {
+        if active.invalidation != InvalidationMode::UncheckedHash {
             let metadata = fs::metadata(&file).map_err(|_| Aside::SourceChanged)?;
-            if !metadata.is_file() || !module.stamp.agrees(mtime_ns(&metadata), metadata.len()) {
+            let stamped = active.invalidation != InvalidationMode::Timestamp
+                || module.stamp.agrees(mtime_ns(&metadata), metadata.len());
+            if !metadata.is_file() || !stamped {
                 return Err(Aside::SourceChanged);
             }
         }

@@ -46,6 +46,10 @@ def f(): return 'frames'
 
 /// An environment with a few modules and an image of them.
 fn environment(python: &Interpreter) -> Result<Environment> {
+    environment_for(python, "timestamp")
+}
+
+fn environment_for(python: &Interpreter, mode: &str) -> Result<Environment> {
     let environment = Environment::small(python)?;
     let site = &environment.site;
     write(site.join("single.py"), "VALUE = 'single'\ndef f(): return VALUE\n")?;
@@ -57,7 +61,8 @@ fn environment(python: &Interpreter) -> Result<Environment> {
     let target = environment.scratch.join("real/linked.py");
     write(&target, "def f(): return 'linked'\n")?;
     symlink(&target, site.join("linked.py"))?;
-    environment.build(&environment.image())?.args(["single", "pack", "frames", "linked"]).ok()?;
+    let build = environment.build(&environment.image())?.args(["single", "pack", "frames", "linked"]);
+    build.args(["--invalidation-mode", mode]).ok()?;
     let owned = "import cds_loader as c, single as s, pack.leaf as l, frames as f, linked as k\n\
                  print([c.owns(m.f.__code__) for m in (s, l, f, k)])";
     let output = environment.script(owned)?;
@@ -183,7 +188,14 @@ fn with_second_copy(environment: &Environment, module: &str) -> Result<String> {
 
 /// A link that leads nowhere is no source: the search goes on, as it does without an image.
 fn dangling_links(python: &Interpreter) -> Result<()> {
-    let environment = environment(python)?;
+    for mode in ["timestamp", "checked-hash"] {
+        dangling_links_for(python, mode).with_context(|| format!("invalidation mode {mode}"))?;
+    }
+    Ok(())
+}
+
+fn dangling_links_for(python: &Interpreter, mode: &str) -> Result<()> {
+    let environment = environment_for(python, mode)?;
     fs::remove_file(environment.scratch.join("real/linked.py"))?;
     let missing = "try: import linked\nexcept ImportError as e: print(type(e).__name__, e)";
     expect(&environment, "ModuleNotFoundError No module named 'linked'", missing)?;
@@ -197,7 +209,14 @@ fn dangling_links(python: &Interpreter) -> Result<()> {
 
 /// Nor is a directory, whatever its name ends with.
 fn directories_for_sources(python: &Interpreter) -> Result<()> {
-    let environment = environment(python)?;
+    for mode in ["timestamp", "checked-hash"] {
+        directories_for_sources_for(python, mode).with_context(|| format!("invalidation mode {mode}"))?;
+    }
+    Ok(())
+}
+
+fn directories_for_sources_for(python: &Interpreter, mode: &str) -> Result<()> {
+    let environment = environment_for(python, mode)?;
     let replace = |path: &Path| -> Result<()> {
         fs::remove_file(path)?;
         Ok(fs::create_dir(path)?)

@@ -9,7 +9,18 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "importing", &[("report", report), ("short_way", short_way), ("pause", pause)])
+    on_each(
+        interpreters,
+        "importing",
+        &[
+            ("report", report),
+            ("short_way", short_way),
+            ("finders_in_threads", finders_in_threads),
+            ("daemon_threads", daemon_threads),
+            ("pause", pause),
+            ("pause_and_fork", pause_and_fork),
+        ],
+    )
 }
 
 fn environment(python: &Interpreter) -> Result<Environment> {
@@ -24,8 +35,14 @@ fn environment(python: &Interpreter) -> Result<Environment> {
 fn report(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let run = || environment.python().arg(fixtures().join("importing/report.py")).cwd(&environment.scratch);
-    let without = run().env("PYCDSMODE", "OFF").ok()?.silent()?.json()?;
-    let with = run().ok()?.silent()?.json()?;
+    let mut without = run().env("PYCDSMODE", "OFF").ok()?.silent()?.json()?;
+    let mut with = run().ok()?.silent()?.json()?;
+    let served = |report: &mut Value| report.as_object_mut().and_then(|map| map.remove("served")?.as_u64());
+    let (none, some) = (served(&mut without), served(&mut with));
+    ensure!(
+        none.unwrap_or(0) == 0 && some.is_some_and(|n| n > 25),
+        "served: {none:?} without an image, {some:?} with it"
+    );
     let sections = without.as_object().context("no sections")?;
     ensure!(sections.len() > 14, "only {} sections", sections.len());
     for (name, expected) in sections {
@@ -43,15 +60,48 @@ fn short_way(python: &Interpreter) -> Result<()> {
         let output = run.arg(fixtures().join("importing/locks.py")).ok()?;
         output.stdout.split_whitespace().map(|number| number.parse().context("no number")).collect()
     };
-    // In a package, at the top, and behind a finder that somebody has put before the others, which is asked with a lock
-    // that the replacement does not see.
+    // In a package, at the top, and behind a finder that somebody has put before the others.
     let short = locks(&[], "")?;
-    ensure!(short == [0, 0, 0], "the short way was not taken: {short:?}");
+    ensure!(short == [0, 0, 1], "the short way was not taken: {short:?}");
     let ordinary = locks(&[], "OFF")?;
     ensure!(ordinary.iter().all(|&number| number >= 3), "the locks without an image: {ordinary:?}");
     // `-v` is about what importlib does.
     let verbose = locks(&["-v"], "")?;
     ensure!(verbose.iter().all(|&number| number >= 3), "the locks with -v: {verbose:?}");
+    Ok(())
+}
+
+/// Whether each of two finders is asked for every module that several threads import.
+fn finders_in_threads(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    for _ in 0..3 {
+        let run = environment.python().arg(fixtures().join("importing/finders_in_threads.py"));
+        let answer = run.ok()?.silent()?.json()?;
+        ensure!(answer["never asked"] == json!([[], []]), "{answer}");
+        ensure!(answer["served"].as_u64().is_some_and(|n| n > 30), "{answer}");
+    }
+    Ok(())
+}
+
+/// Threads that are ended in the middle of an import when the interpreter finalises.
+fn daemon_threads(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    for (program, pause) in [("missing", ""), ("waiting", ""), ("waiting", "pause")] {
+        for _ in 0..8 {
+            let run = environment.python().arg(fixtures().join("importing/daemon_threads.py")).arg(program);
+            let output = run.env("PYCDSGC", pause).ok()?.silent()?;
+            ensure!(output.stdout == "active\n", "{program}: {output}");
+        }
+    }
+    Ok(())
+}
+
+/// A process that forks while another thread executes a module.
+fn pause_and_fork(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let run = environment.python().arg(fixtures().join("importing/fork.py")).env("PYCDSGC", "pause");
+    let output = run.args(["-W", "ignore"]).ok()?;
+    ensure!(output.stdout == "paused True\nchild 700\nparent 700\n", "{output}");
     Ok(())
 }
 
@@ -69,10 +119,11 @@ fn pause(python: &Interpreter) -> Result<()> {
             "disabled by a module": [threshold, false, true, 700],
             "enabled by a module": [true, true, 700],
             "set by a module": [true, [123, 4]],
+            "switched off by a module": [true, 0],
             "no threshold before": [true, 0],
         })
     };
-    for (mut answer, threshold) in [(paused, 0), (ordinary, 700)] {
+    for (mut answer, threshold) in [(paused, i32::MAX as u32), (ordinary, 700)] {
         let served = answer.as_object_mut().and_then(|map| map.remove("served"));
         ensure!(served.as_ref().and_then(Value::as_u64).is_some_and(|n| n >= 8), "{served:?} modules served");
         ensure!(answer == expected(threshold), "{answer:#}\ninstead of\n{:#}", expected(threshold));

@@ -1,6 +1,6 @@
 //! Functions of `importlib` that the loader does the work of.
 
-/// By the names that each function uses (`__code__.co_names`): a release in which one of them does something else is
+/// By the names that each function uses (`__code__.co_names`): a release in which one of them uses others is
 /// noticed, and its own functions run. `Lib/importlib/_bootstrap.py` and `_bootstrap_external.py`.
 #[derive(Debug, Clone, Copy)]
 pub struct ImportFunctions {

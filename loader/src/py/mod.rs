@@ -7,6 +7,7 @@
 //! every `unsafe` block of this module that calls the C API. A call that may run Python code may let other
 //! threads run before it returns: callers keep no exclusive borrow across it.
 
+mod call;
 mod error;
 mod free_threaded;
 mod interpreter;

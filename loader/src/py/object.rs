@@ -7,6 +7,7 @@ use std::ptr::{self, NonNull};
 
 use pyo3_ffi::{self as ffi, PyObject};
 
+use super::call;
 use super::error::{Raised, Result, raised, status};
 use super::make::{dict, tuple};
 
@@ -132,15 +133,14 @@ impl Object {
     }
     /// `self(*arguments)`
     pub fn call(&self, arguments: &[&Object]) -> Result<Object> {
-        let end = ptr::null_mut::<PyObject>();
-        let of = |i: usize| arguments.get(i).map_or(end, |argument: &&Object| argument.as_ptr());
         if arguments.len() <= 3 {
-            // Without a tuple. SAFETY: live objects up to a null, the end; a new reference comes back.
-            return unsafe { steal(ffi::PyObject_CallFunctionObjArgs(self.as_ptr(), of(0), of(1), of(2), end)) };
+            let of = |i: usize| arguments.get(i).map_or(ptr::null_mut(), |argument: &&Object| argument.as_ptr());
+            // Without a tuple. SAFETY: live objects; a new reference comes back.
+            return unsafe { steal(call::call_objects(self.as_ptr(), [of(0), of(1), of(2)])) };
         }
         let arguments = tuple(arguments)?;
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(ffi::PyObject_Call(self.as_ptr(), arguments.as_ptr(), ptr::null_mut())) }
+        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), ptr::null_mut())) }
     }
     /// `self(*arguments, name=value)`
     pub fn call_with(&self, arguments: &[&Object], name: &Object, value: &Object) -> Result<Object> {
@@ -148,7 +148,7 @@ impl Object {
         let keywords = dict()?;
         keywords.set_item(name, value)?;
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(ffi::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
+        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
     }
     /// `self == other` as a truth value
     pub fn equals(&self, other: &Object) -> Result<bool> {

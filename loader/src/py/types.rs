@@ -100,6 +100,13 @@ pub fn function(method: &'static ffi::PyMethodDef) -> Result<Object> {
     unsafe { steal(pointer) }
 }
 
+/// A function object whose first argument is always `self_`. `method` lives for ever.
+pub fn function_of(method: &'static ffi::PyMethodDef, self_: &Object) -> Result<Object> {
+    let method = ptr::from_ref(method).cast_mut();
+    // SAFETY: a static definition, which is only read, and a live object, of which the function takes its own reference.
+    unsafe { steal(ffi::PyCFunction_NewEx(method, self_.as_ptr(), ptr::null_mut())) }
+}
+
 /// `type(name, (base,), namespace)`
 pub fn subclass(name: &str, base: &Object, namespace: &Object) -> Result<Object> {
     let (name, bases) = (string(name)?, tuple(&[base])?);
