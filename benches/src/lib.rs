@@ -1,5 +1,17 @@
-//! What the benchmarks share: the machine they ran on, what numbers mean, which interpreters.
+//! What the benchmarks share: the machine they ran on, what numbers mean, which interpreters; and the parts of `bench`.
 
 pub mod choose;
+pub mod commands;
+pub mod imports;
+pub mod instructions;
+pub mod launch;
 pub mod machine;
+pub mod memory;
+pub mod order;
+pub mod plots;
+pub mod report;
+pub mod results;
+pub mod scale;
 pub mod statistics;
+pub mod ways;
+pub mod works;

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a report says about the machine.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// Model of the processor.
     pub processor: String,
@@ -31,11 +31,16 @@ impl Machine {
             load: known(read("/proc/loadavg").split_whitespace().next()),
         }
     }
+
+    /// What tells it from other machines: everything but what runs on it.
+    pub fn identity(&self) -> String {
+        let Machine { processor, processors, kernel, .. } = self;
+        format!("{processor}, {processors} processors, Linux {kernel}")
+    }
 }
 
 impl std::fmt::Display for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Machine { processor, processors, kernel, load } = self;
-        write!(f, "{processor}, {processors} processors, Linux {kernel}, load {load}")
+        write!(f, "{}, load {}", self.identity(), self.load)
     }
 }

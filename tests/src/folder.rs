@@ -126,7 +126,8 @@ impl Folder {
         Ok(status.success())
     }
 
-    fn this_program(&self, arguments: &[OsString]) -> Command {
+    /// This program in the folder, with these arguments.
+    pub fn this_program(&self, arguments: &[OsString]) -> Command {
         let mut command = Command::new(script());
         command.arg("--bind").arg(workspace()).arg("--bind").arg(&self.target).arg(&self.path).arg("--");
         command.arg(env::current_exe().unwrap_or_default()).args(arguments);

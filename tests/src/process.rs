@@ -77,6 +77,11 @@ impl Run {
         Ok(self)
     }
 
+    /// The command, for a caller that starts and watches it in its own way.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs the command to its end, however that looks.
     pub fn output(mut self) -> Result<Output> {
         use std::os::unix::process::ExitStatusExt;

@@ -1,5 +1,6 @@
 //! valgrind, where the machine has it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +93,14 @@ impl Valgrind {
         Ok(run.arg(format!("--dump-before={function}")))
     }
 
+    /// The instructions of one part of such a run by the file that they come from, without those of functions that were
+    /// called; part 1 ends before the first call.
+    pub fn by_object(directory: &Path, part: usize) -> Result<BTreeMap<String, u64>> {
+        let file = directory.join(format!("out.{part}"));
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        Ok(self_cost(&text))
+    }
+
     /// The numbers of instructions that such a run has written, in order; without what came after the last call.
     pub fn parts(&self, directory: &Path) -> Result<Vec<u64>> {
         let mut parts = Vec::new();
@@ -106,6 +115,34 @@ impl Valgrind {
             parts.push(number.trim().parse()?);
         }
     }
+}
+
+/// Sums the lines with costs of callgrind's format; the line after `calls=` is the cost of what was called.
+fn self_cost(profile: &str) -> BTreeMap<String, u64> {
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut object, mut called) = ("", false);
+    for line in profile.lines() {
+        if let Some(named) = line.strip_prefix("ob=").or_else(|| line.strip_prefix("cob=")) {
+            // `(number) name` the first time, `(number)` afterwards.
+            let (number, name) = named.split_once(' ').unwrap_or((named, ""));
+            if !name.is_empty() {
+                names.insert(number, name);
+            }
+            if line.starts_with("ob=") {
+                object = names.get(number).copied().unwrap_or(named);
+            }
+        } else if line.starts_with("calls=") {
+            called = true;
+        } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
+            let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok()).unwrap_or(0);
+            if !called {
+                *found.entry(object.to_owned()).or_default() += cost;
+            }
+            called = false;
+        }
+    }
+    found
 }
 
 /// Marks trials as ignored, by name and with the reason, where there is no valgrind.

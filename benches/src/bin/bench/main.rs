@@ -1,0 +1,69 @@
+//! The benchmark suite: `.pyc` files, the image and other ways, and a report with plots.
+
+mod args;
+mod measure;
+mod place;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use cds_benches::report;
+use cds_benches::results::Results;
+use cds_tests::files;
+use cds_tests::folder;
+use cds_tests::interpreters::Interpreters;
+use clap::Parser;
+
+use args::{Args, Part};
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(good) => ExitCode::from(u8::from(!good)),
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.chain().skip(1).for_each(|cause| eprintln!("  Caused by: {cause}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether every target that was measured is reached.
+fn bench() -> Result<bool> {
+    if let Some(inside) = folder::inside() {
+        // The process outside wants data, and makes the report.
+        if inside.discover {
+            println!("{}", serde_json::to_string(&Interpreters::discover())?);
+        } else {
+            let args = Args::parse();
+            println!("{}", serde_json::to_string(&measure::here(&args, &args.python)?)?);
+        }
+        return Ok(true);
+    }
+    let args = Args::parse();
+    ensure!(
+        !args.only.contains(&Part::Report) || args.only.len() == 1,
+        "`--only report` measures nothing: it is alone"
+    );
+    ensure!(args.measures() || !args.merge.is_empty(), "nothing to report: name results with `--merge FILE`");
+    let earlier = args.merge.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
+    let measured = if args.measures() { place::everywhere(&args)? } else { Vec::new() };
+    let mut all = earlier.into_iter().chain(measured);
+    let mut results = all.next().context("no results")?;
+    all.try_for_each(|more| results.merge(more))?;
+    if let Some(file) = &args.json {
+        files::write(file, serde_json::to_string_pretty(&results)? + "\n")?;
+        eprintln!("wrote {}", file.display());
+    }
+    let written = report::write(&results, &args.report)?;
+    eprintln!("wrote {}", written.display());
+    let targets = report::targets::all(&results);
+    print!("{}", report::targets::table(&targets));
+    Ok(targets.iter().all(|target| target.reached != Some(false)))
+}
+
+fn read(file: &Path) -> Result<Results> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("`{}` has no results of this program", file.display()))
+}

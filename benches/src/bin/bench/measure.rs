@@ -1,0 +1,61 @@
+//! All measurements on the interpreters of one place.
+
+use anyhow::{Context, Result};
+use cds_benches::machine::Machine;
+use cds_benches::results::{OnInterpreter, Results};
+use cds_benches::ways::Subjects;
+use cds_benches::{choose, commands, imports, instructions, memory, scale};
+use cds_tests::interpreters::Interpreter;
+
+use crate::args::{Args, Part};
+
+/// Measures on these interpreters, on all if none is named.
+pub fn here(args: &Args, pythons: &[String]) -> Result<Results> {
+    let machine = Machine::here();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mut interpreters = Vec::new();
+    for python in choose::interpreters(pythons)? {
+        eprintln!("CPython {} ({})", python.label, python.executable.display());
+        interpreters.push(one(args, &python).with_context(|| format!("CPython {}", python.label))?);
+    }
+    Ok(Results { machine, version, interpreters })
+}
+
+fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
+    let mut found = OnInterpreter {
+        label: python.label.clone(),
+        build: python.build.clone(),
+        minor: python.minor,
+        linking: python.linking().name().to_owned(),
+        ..OnInterpreter::default()
+    };
+    let step = |name: &str| eprintln!(" {name}");
+    if [Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
+        step("environments");
+        let subjects = Subjects::prepare(python)?;
+        found.packages = subjects.packages()?;
+        found.environment = Some(subjects.built.clone());
+        found.remarks = subjects.remarks.clone();
+        if args.wants(Part::Imports) {
+            step("imports");
+            found.imports = Some(imports::measure(&subjects, &args.works(), args.runs)?);
+        }
+        if args.wants(Part::Commands) {
+            step("commands");
+            found.commands = Some(commands::measure(&subjects, &args.commands(), args.runs)?);
+        }
+        if args.wants(Part::Memory) {
+            step("memory");
+            found.memory = Some(memory::measure(&subjects, &args.works(), args.runs)?);
+        }
+    }
+    if args.wants(Part::Scale) {
+        step("scale");
+        found.scale = Some(scale::measure(python, &args.counts(), args.runs)?);
+    }
+    if args.wants(Part::Instructions) {
+        step("instructions");
+        found.instructions = Some(instructions::measure(python)?);
+    }
+    Ok(found)
+}

@@ -1,0 +1,150 @@
+//! Imports, each way, in turns.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use cds_tests::process::Run;
+
+use crate::launch::{Finished, launch};
+use crate::order;
+use crate::results::{Measured, Outcome, Samples, Way};
+use crate::ways::{Start, Subjects, brief, program};
+use crate::works::Work;
+
+/// Something to run each way.
+pub struct Job {
+    /// Its name.
+    pub name: String,
+    /// What is run.
+    pub program: String,
+    starts: Vec<(Way, Start)>,
+    outcomes: BTreeMap<Way, Outcome>,
+}
+
+impl Job {
+    /// With a start each way, and reasons where there is none.
+    pub fn new(name: &str, program: String, (starts, reasons): (BTreeMap<Way, Start>, BTreeMap<Way, String>)) -> Job {
+        let outcomes = reasons.into_iter().map(|(way, reason)| (way, Outcome::Impossible(reason))).collect();
+        Job { name: name.to_owned(), program, starts: starts.into_iter().collect(), outcomes }
+    }
+
+    fn add(&mut self, way: Way, round: usize, value: Result<Value>) -> Result<()> {
+        match value {
+            Ok(value) => {
+                let fresh = || Outcome::Measured(Samples::default());
+                // The first round warms the caches and is not counted.
+                if let (Outcome::Measured(samples), 1..) = (self.outcomes.entry(way).or_insert_with(fresh), round) {
+                    samples.import.extend(value.import);
+                    samples.served = value.served;
+                    // A process that first put everything into memory says nothing as a whole.
+                    if way != Way::Limit {
+                        samples.process.push(value.finished.seconds);
+                        samples.peak.extend(value.finished.peak);
+                        samples.faults.push(value.finished.faults);
+                    }
+                }
+                Ok(())
+            }
+            // These two must always work; that others do not is a result.
+            Err(error) if matches!(way, Way::Pyc | Way::Image) => Err(error),
+            Err(error) => {
+                eprintln!("  {} by {} is not possible: {error:#}", self.name, way.title());
+                self.starts.retain(|(other, _)| *other != way);
+                self.outcomes.insert(way, Outcome::Impossible(brief(&error)));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What one process gave.
+pub struct Value {
+    /// Seconds of the import, if a clock was asked for.
+    pub import: Option<f64>,
+    /// Modules that came the way that was asked for.
+    pub served: u64,
+    /// The process.
+    pub finished: Finished,
+}
+
+/// Runs all jobs each way, in turns; the first round is not counted.
+pub fn rounds(
+    mut jobs: Vec<Job>,
+    runs: usize,
+    run: impl Fn(&Job, Way, &Start, usize) -> Result<Value>,
+) -> Result<Vec<Measured>> {
+    for round in 0..=runs {
+        eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
+        for job in &mut jobs {
+            let starts = job.starts.clone();
+            for position in order::of_round(round, starts.len()) {
+                let (way, start) = &starts[position];
+                let value = run(job, *way, start, round);
+                let value = value.with_context(|| format!("{}, {}", job.name, way.title()));
+                job.add(*way, round, value)?;
+            }
+        }
+    }
+    Ok(jobs.into_iter().map(|job| Measured { name: job.name, program: job.program, ways: job.outcomes }).collect())
+}
+
+/// The run that imports with a clock.
+pub fn timed(way: Way, start: &Start, modules: &[&str]) -> Run {
+    let python = start.python().arg("-P");
+    let run = match &start.memory {
+        Some(trace) => python.arg(program("limit.py")).arg(trace),
+        None => python.arg(program("clock.py")).arg(serde_name(way)),
+    };
+    run.args(modules)
+}
+
+fn serde_name(way: Way) -> &'static str {
+    match way {
+        Way::Pyc => "pyc",
+        Way::Image => "image",
+        Way::Cds => "cds",
+        Way::Zip => "zip",
+        Way::Limit => "limit",
+    }
+}
+
+/// Seconds and number of modules, as the programs print them.
+pub fn printed(stdout: &str) -> Result<(f64, u64)> {
+    let mut words = stdout.split_whitespace();
+    let mut word = || words.next().context("a process printed no time");
+    Ok((word()?.parse::<f64>()? / 1e9, word()?.parse()?))
+}
+
+/// A start each way, for all of these.
+pub fn jobs(subjects: &Subjects, works: &[Work]) -> Result<Vec<Job>> {
+    let mut jobs = Vec::new();
+    for work in works {
+        let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
+        let starts = subjects.starts(work.name, work.modules, tracing).with_context(|| work.program())?;
+        jobs.push(Job::new(work.name, work.program(), starts));
+    }
+    Ok(jobs)
+}
+
+/// Measures all imports, and the program that does nothing.
+pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Vec<Measured>> {
+    rounds(jobs(subjects, works)?, runs, |job, way, start, round| {
+        let seed = round.to_string();
+        let work = works.iter().find(|work| work.name == job.name).context("no such work")?;
+        if work.modules.is_empty() {
+            let run = start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", seed);
+            return Ok(Value { import: None, served: 0, finished: launch(run)? });
+        }
+        let finished = launch(timed(way, start, work.modules).env("PYTHONHASHSEED", seed))?;
+        let (seconds, served) = printed(&finished.stdout)?;
+        ensure!(served > 0, "no module came this way");
+        Ok(Value { import: Some(seconds), served, finished })
+    })
+}
+
+impl Job {
+    /// The starts, by way.
+    pub fn starts(&self) -> &[(Way, Start)] {
+        &self.starts
+    }
+}

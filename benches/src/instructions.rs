@@ -1,0 +1,70 @@
+//! Instructions of an import of a fixed input, counted by callgrind: the figure that noise cannot move.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use cds_tests::environments::Environment;
+use cds_tests::interpreters::Interpreter;
+use cds_tests::process::Run;
+use cds_tests::valgrind::Valgrind;
+
+use crate::imports::printed;
+use crate::launch::launch;
+use crate::results::{Instructions, Way};
+use crate::scale;
+use crate::ways::program;
+
+/// Modules of the fixed input.
+const MODULES: usize = 100;
+
+/// Counts from `.pyc` files, from the image, and with everything in memory beforehand.
+pub fn measure(interpreter: &Interpreter) -> Result<Vec<Instructions>> {
+    let valgrind = Valgrind::get()?;
+    let environment = scale::environment(interpreter, "instructions", &[MODULES])?;
+    let image = environment.scratch.join("image.so");
+    environment.build(&image)?.arg(format!("scale{MODULES}")).ok()?;
+    let names: Vec<String> = (0..MODULES).map(|number| format!("scale{MODULES}.p00.m{number:02}")).collect();
+    let trace = environment.scratch.join("trace.marshal");
+    let off = |run: Run| run.env("PYCDSMODE", "OFF");
+    launch(off(environment.python()).arg("-P").arg(program("trace.py")).arg(&trace).args(&names))?;
+    [Way::Pyc, Way::Image, Way::Limit]
+        .into_iter()
+        .map(|way| {
+            eprintln!("  counting {}", way.title());
+            let program = |run: Run| match way {
+                Way::Limit => off(run).arg(program("limit.py")).arg(&trace),
+                Way::Image => {
+                    run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", &image).arg(program("clock.py")).arg("image")
+                }
+                _ => off(run).arg(program("clock.py")).arg("pyc"),
+            };
+            count(&valgrind, &environment, way, program, &names).with_context(|| format!("counting {}", way.title()))
+        })
+        .collect()
+}
+
+fn count(
+    valgrind: &Valgrind,
+    environment: &Environment,
+    way: Way,
+    program: impl Fn(Run) -> Run,
+    names: &[String],
+) -> Result<Instructions> {
+    let directory = environment.scratch.join("callgrind");
+    // The programs call `getppid` before and after the import.
+    let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).arg("-P");
+    let output = program(run).args(names).env("PYTHONHASHSEED", "0").ok()?;
+    let (_, modules) = printed(&output.stdout)?;
+    ensure!(modules >= MODULES as u64, "only {modules} modules came this way");
+    let parts = valgrind.parts(&directory)?;
+    ensure!(parts.len() == 2, "{} parts of a profile", parts.len());
+    let of_loader = |part| in_loader(&directory, part);
+    let (loader_start, loader_import) = (of_loader(1)?, of_loader(2)?);
+    ensure!((loader_import > 0) == (way == Way::Image), "the loader ran {loader_import} instructions");
+    Ok(Instructions { way, modules, import: parts[1], loader_import, loader_start })
+}
+
+fn in_loader(directory: &Path, part: usize) -> Result<u64> {
+    let all = Valgrind::by_object(directory, part)?;
+    Ok(all.iter().filter(|(object, _)| object.contains("cds_loader")).map(|(_, count)| count).sum())
+}

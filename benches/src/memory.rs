@@ -1,0 +1,129 @@
+//! Memory of several processes that imported the same thing and wait.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::imports::jobs;
+use crate::order;
+use crate::results::{Footprint, Memory, Way};
+use crate::ways::{Start, Subjects, program};
+use crate::works::Work;
+
+/// Numbers of processes at the same time.
+pub const PROCESSES: [usize; 3] = [1, 4, 16];
+
+/// Repetitions: these numbers hardly vary.
+const MOST: usize = 5;
+
+/// Measures all imports, from `.pyc` files, from the image and by code-data-share.
+pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Vec<Memory>> {
+    let works: Vec<Work> = works.iter().filter(|work| !work.modules.is_empty()).copied().collect();
+    let jobs = jobs(subjects, &works)?;
+    let mut found = Vec::new();
+    for (job, work) in jobs.iter().zip(&works) {
+        eprintln!("  {}", work.name);
+        let compared = |(way, _): &&(Way, Start)| matches!(way, Way::Pyc | Way::Image | Way::Cds);
+        let starts: Vec<&(Way, Start)> = job.starts().iter().filter(compared).collect();
+        for processes in PROCESSES {
+            let mut ways: BTreeMap<Way, Footprint> = BTreeMap::new();
+            for round in 0..runs.min(MOST) {
+                for position in order::of_round(round, starts.len()) {
+                    let (way, start) = starts[position];
+                    let one = together(start, work.modules, processes, round)
+                        .with_context(|| format!("{}, {}, {processes} processes", work.name, way.title()));
+                    let [pss, private_dirty, faults] = match one {
+                        Err(error) if *way == Way::Cds => {
+                            eprintln!("  not possible: {error:#}");
+                            continue;
+                        }
+                        other => other?,
+                    };
+                    let footprint = ways.entry(*way).or_default();
+                    footprint.pss.push(pss);
+                    footprint.private_dirty.push(private_dirty);
+                    footprint.faults.push(faults);
+                }
+            }
+            found.push(Memory { name: work.name.to_owned(), processes, ways });
+        }
+    }
+    Ok(found)
+}
+
+/// Processes that are ended with this value, however that comes.
+struct Waiting(Vec<Child>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            // Its input ends, and so does it.
+            drop(child.stdin.take());
+        }
+        for child in &mut self.0 {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts them, waits until all have imported, and reads PSS, private dirty pages and page faults: of one on average.
+fn together(start: &Start, modules: &[&str], processes: usize, round: usize) -> Result<[f64; 3]> {
+    let mut all = Waiting(Vec::new());
+    for _ in 0..processes {
+        let run = start.python().arg("-P").arg(program("wait.py")).args(modules);
+        let mut command = run.env("PYTHONHASHSEED", round.to_string()).into_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        all.0.push(command.spawn().with_context(|| format!("cannot run {command:?}"))?);
+    }
+    for child in &mut all.0 {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().context("no pipe")?).read_line(&mut line)?;
+        ensure!(line == "ready\n", "a process did not get as far as waiting");
+    }
+    let mut sums = [0.0; 3];
+    for child in &all.0 {
+        let values = of_process(child.id())?;
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+    }
+    Ok(sums.map(|sum| sum / processes as f64))
+}
+
+fn of_process(process: u32) -> Result<[f64; 3]> {
+    let read = |name: &str| {
+        let file = format!("/proc/{process}/{name}");
+        fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))
+    };
+    let rollup = read("smaps_rollup")?;
+    Ok([bytes(&rollup, "Pss:")?, bytes(&rollup, "Private_Dirty:")?, minor_faults(&read("stat")?)?])
+}
+
+/// A value of `/proc/PID/smaps_rollup`.
+fn bytes(rollup: &str, key: &str) -> Result<f64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no `{key}`"))?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+}
+
+/// The tenth field of `/proc/PID/stat`. The second is a name in parentheses that may hold anything.
+fn minor_faults(stat: &str) -> Result<f64> {
+    let (_, rest) = stat.rsplit_once(')').context("no name")?;
+    Ok(rest.split_whitespace().nth(7).context("no tenth field")?.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_s_files() {
+        let rollup = "55d0-7ffc ---p 00000000 00:00 0 [rollup]\nRss:  9000 kB\nPss:   4000 kB\nPss_Dirty:  100 kB\n\
+                      Private_Dirty:      50 kB\n";
+        assert_eq!(bytes(rollup, "Pss:").unwrap(), 4000.0 * 1024.0);
+        assert_eq!(bytes(rollup, "Private_Dirty:").unwrap(), 50.0 * 1024.0);
+        assert!(bytes(rollup, "Swap:").is_err());
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1234 99 0 0 3 1 0 0";
+        assert_eq!(minor_faults(stat).unwrap(), 1234.0);
+    }
+}

@@ -1,0 +1,8 @@
+//! Plots as SVG files: small, without a font or a script, legible on any background.
+
+mod bars;
+mod lines;
+mod svg;
+
+pub use bars::Bars;
+pub use lines::Lines;

@@ -1,0 +1,190 @@
+//! The figures to reach, and whether they are.
+
+use crate::report::markdown::Table;
+use crate::report::ratios::{self, IMPORT, PEAK, all as ratios_of, mean};
+use crate::report::short;
+use crate::results::{OnInterpreter, Results, Way};
+use crate::statistics::median;
+
+/// Modules of the largest image, of which a target speaks.
+const MANY: usize = 8000;
+
+/// A figure to reach.
+#[derive(Debug)]
+pub struct Target {
+    /// What is measured.
+    pub name: &'static str,
+    /// What is wanted.
+    pub wanted: String,
+    /// For each interpreter of the results: the value as text, and whether it is reached; `None` where it was not
+    /// measured or the target is not meant for this interpreter.
+    pub values: Vec<Option<(String, bool)>>,
+    /// The interpreters, as columns.
+    pub labels: Vec<String>,
+    /// Whether all are reached; `None` if none was measured.
+    pub reached: Option<bool>,
+}
+
+/// What a value has to be.
+#[derive(Debug, Clone, Copy)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Bound::AtMost(most) => value <= most,
+            Bound::AtLeast(least) => value >= least,
+        }
+    }
+
+    /// Of several values, the one that is furthest from what is wanted.
+    fn worst<'a>(self, values: &[(&'a str, f64)]) -> Option<(&'a str, f64)> {
+        let order = |a: &&(&str, f64), b: &&(&str, f64)| a.1.total_cmp(&b.1);
+        match self {
+            Bound::AtMost(_) => values.iter().max_by(order).copied(),
+            Bound::AtLeast(_) => values.iter().min_by(order).copied(),
+        }
+    }
+}
+
+/// A value of one interpreter, and what else to say.
+type Value = Option<(f64, String)>;
+
+/// All targets.
+pub fn all(results: &Results) -> Vec<Target> {
+    use Bound::{AtLeast, AtMost};
+    let is = |linking: &'static str| move |on: &OnInterpreter| on.linking == linking;
+    let limit = |on: &OnInterpreter| plain(mean(&ratios_of(on, Way::Image, Way::Limit, IMPORT)));
+    let many = |on: &OnInterpreter| on.scale.as_ref()?.images.iter().find(|i| i.count == MANY).map(|i| i.built.clone());
+    let new = |name, bound, unit, meant: &dyn Fn(&OnInterpreter) -> bool, value: &dyn Fn(&OnInterpreter) -> Value| {
+        target(results, name, bound, unit, &|on| if meant(on) { value(on) } else { None })
+    };
+    let any = |_: &OnInterpreter| true;
+    vec![
+        new("import: image / limit, geometric mean, non-PIE", AtMost(0.97), "", &is("static"), &limit),
+        new("import: image / limit, geometric mean, shared libpython", AtMost(1.02), "", &is("shared"), &limit),
+        new("import: `.pyc` / image, geometric mean", AtLeast(1.6), "", &any, &|on| {
+            plain(mean(&ratios_of(on, Way::Pyc, Way::Image, IMPORT)))
+        }),
+        new("import: code-data-share / image, every package", AtLeast(1.25), "", &any, &|on| {
+            worst(AtLeast(1.25), &ratios_of(on, Way::Cds, Way::Image, IMPORT))
+        }),
+        new("`python -c pass`: with image / without", AtMost(1.02), "", &any, &|on| plain(ratios::pass(on))),
+        new("peak RSS of one process: image / `.pyc`, every package", AtMost(1.05), "", &any, &|on| {
+            worst(AtMost(1.05), &ratios_of(on, Way::Image, Way::Pyc, PEAK))
+        }),
+        new(
+            "PSS of 16 processes: image / `.pyc`, geometric mean, non-PIE 3.14",
+            AtMost(0.8),
+            "",
+            &|on| on.minor == 14 && on.linking == "static",
+            &|on| plain(mean(&ratios::pss(on, 16))),
+        ),
+        new("image bytes / `.pyc` bytes, whole environment", AtMost(1.6), "", &any, &|on| {
+            plain(on.environment.as_ref().map(|built| built.image_bytes as f64 / built.pyc_bytes as f64))
+        }),
+        new("build of 8 000 modules", AtMost(8.0), " s", &any, &|on| plain(many(on).map(|b| median(&b.seconds)))),
+        new("build of 8 000 modules, peak RSS", AtMost(1.5), " GB", &any, &|on| {
+            plain(many(on).map(|b| median(&b.peak) / 1e9))
+        }),
+    ]
+}
+
+fn plain(value: Option<f64>) -> Value {
+    value.map(|value| (value, String::new()))
+}
+
+fn worst(bound: Bound, values: &[(&str, f64)]) -> Value {
+    bound.worst(values).map(|(name, value)| (value, format!(" ({name})")))
+}
+
+fn target(
+    results: &Results,
+    name: &'static str,
+    bound: Bound,
+    unit: &str,
+    value: &dyn Fn(&OnInterpreter) -> Value,
+) -> Target {
+    let cell = |on| value(on).map(|(value, more)| (format!("{value:.3}{unit}{more}"), bound.holds(value)));
+    let values: Vec<Option<(String, bool)>> = results.interpreters.iter().map(cell).collect();
+    let reached = values.iter().flatten().map(|(_, good)| *good).reduce(|all, good| all && good);
+    let wanted = match bound {
+        Bound::AtMost(most) => format!("≤ {most}{unit}"),
+        Bound::AtLeast(least) => format!("≥ {least}{unit}"),
+    };
+    let labels = results.interpreters.iter().map(|on| short(&on.label)).collect();
+    Target { name, wanted, values, labels, reached }
+}
+
+/// The table of the targets: what is missed is bold.
+pub fn table(targets: &[Target]) -> String {
+    let labels = targets.first().map(|target| target.labels.clone()).unwrap_or_default();
+    let head = ["figure", "target", "reached"].map(str::to_owned);
+    let mut table = Table::new(&[head.to_vec(), labels].concat());
+    for target in targets {
+        let reached = match target.reached {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "not measured",
+        };
+        let mut row = vec![target.name.to_owned(), target.wanted.clone(), reached.to_owned()];
+        row.extend(target.values.iter().map(|value| match value {
+            Some((text, true)) => text.clone(),
+            Some((text, false)) => format!("**{text}**"),
+            None => "–".to_owned(),
+        }));
+        table.row(&row);
+    }
+    table.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+    use crate::results::{Measured, Outcome, Samples};
+
+    fn measured(name: &str, ways: &[(Way, f64)]) -> Measured {
+        let samples =
+            |value: f64| Samples { import: vec![value], process: vec![value], peak: vec![value], ..Samples::default() };
+        let ways = ways.iter().map(|&(way, value)| (way, Outcome::Measured(samples(value)))).collect();
+        Measured { name: name.to_owned(), program: String::new(), ways }
+    }
+
+    #[test]
+    fn each_target_has_the_interpreters_that_it_is_meant_for() {
+        let imports = vec![
+            measured("pass", &[(Way::Pyc, 1.0), (Way::Image, 1.01)]),
+            measured("json", &[(Way::Pyc, 2.0), (Way::Image, 1.0), (Way::Limit, 1.0), (Way::Cds, 1.5)]),
+            measured("rich", &[(Way::Pyc, 8.0), (Way::Image, 2.0), (Way::Limit, 1.0), (Way::Cds, 2.2)]),
+        ];
+        let on = |linking: &str, imports| OnInterpreter {
+            label: format!("3.13.0-{linking}"),
+            linking: linking.to_owned(),
+            minor: 13,
+            imports,
+            ..OnInterpreter::default()
+        };
+        let machine = Machine { processor: String::new(), processors: 2, kernel: String::new(), load: String::new() };
+        let interpreters = vec![on("shared", Some(imports)), on("static", None)];
+        let results = Results { machine, version: String::new(), interpreters };
+        let targets = all(&results);
+        let found = |part: &str| targets.iter().find(|t| t.name.contains(part)).unwrap();
+        let value = |part: &str| found(part).values[0].clone();
+        assert_eq!(found("non-PIE").reached, None);
+        // 1 and 2: their geometric mean is above the bound.
+        assert_eq!(value("limit, geometric mean, shared"), Some(("1.414".to_owned(), false)));
+        assert_eq!(value("`.pyc` / image"), Some(("2.828".to_owned(), true)));
+        assert_eq!(value("code-data-share"), Some(("1.100 (rich)".to_owned(), false)));
+        assert_eq!(value("-c pass"), Some(("1.010".to_owned(), true)));
+        // What does nothing does not count among the packages.
+        assert_eq!(value("peak RSS of one"), Some(("0.500 (json)".to_owned(), true)));
+        let text = table(&targets);
+        assert_eq!(text.lines().count(), 2 + targets.len());
+        assert!(text.contains("| **no** | **1.414** | – |"), "{text}");
+        assert!(text.contains("| not measured | – | – |"), "{text}");
+    }
+}

@@ -1,0 +1,302 @@
+//! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+
+/// Where the code of a process comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// `.pyc` files, in an environment without a loader.
+    Pyc,
+    /// The image, at its usual place.
+    Image,
+    /// code-data-share 0.1.0, with an archive of exactly what is imported.
+    Cds,
+    /// A zip file.
+    Zip,
+    /// All specs and code objects are in memory before the clock starts.
+    Limit,
+}
+
+impl Way {
+    /// All, in the order of the report.
+    pub const ALL: [Way; 5] = [Way::Pyc, Way::Image, Way::Cds, Way::Zip, Way::Limit];
+
+    /// Its name in the report.
+    pub fn title(self) -> &'static str {
+        match self {
+            Way::Pyc => ".pyc",
+            Way::Image => "image",
+            Way::Cds => "code-data-share",
+            Way::Zip => "zip",
+            Way::Limit => "limit",
+        }
+    }
+}
+
+/// Everything.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Results {
+    /// Where.
+    pub machine: Machine,
+    /// Version of this project.
+    pub version: String,
+    /// Of each interpreter, oldest first.
+    pub interpreters: Vec<OnInterpreter>,
+}
+
+/// What was measured on one interpreter; parts that were not asked for are absent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct OnInterpreter {
+    /// Its name: version, way of linking, folder.
+    pub label: String,
+    /// `sys.version`.
+    pub build: String,
+    /// `14` for Python 3.14.
+    pub minor: u8,
+    /// `static`, `pie` or `shared`.
+    pub linking: String,
+    /// Packages and their versions.
+    #[serde(default)]
+    pub packages: BTreeMap<String, String>,
+    /// The image of the environment.
+    pub environment: Option<Built>,
+    /// Imports.
+    pub imports: Option<Vec<Measured>>,
+    /// Commands.
+    pub commands: Option<Vec<Measured>>,
+    /// Memory of several processes.
+    pub memory: Option<Vec<Memory>>,
+    /// Images of many modules.
+    pub scale: Option<Scale>,
+    /// Counts of instructions.
+    pub instructions: Option<Vec<Instructions>>,
+    /// What could not be done, and anything else that a reader of the figures must know.
+    #[serde(default)]
+    pub remarks: Vec<String>,
+}
+
+/// One import or command, each way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Measured {
+    /// Its name.
+    pub name: String,
+    /// What is run.
+    pub program: String,
+    /// Each way.
+    pub ways: BTreeMap<Way, Outcome>,
+}
+
+/// What came of one way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Values.
+    Measured(Samples),
+    /// Why there are none.
+    Impossible(String),
+}
+
+/// Values of all runs, in order: value `i` of two ways is of the same round.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Samples {
+    /// Seconds of the import statement, inside the process.
+    pub import: Vec<f64>,
+    /// Seconds of the process.
+    pub process: Vec<f64>,
+    /// Peak of the resident memory, in bytes.
+    pub peak: Vec<f64>,
+    /// Minor page faults.
+    pub faults: Vec<f64>,
+    /// Modules that came this way.
+    pub served: u64,
+}
+
+impl Measured {
+    /// The values of a way, if there are any.
+    pub fn samples(&self, way: Way) -> Option<&Samples> {
+        match self.ways.get(&way)? {
+            Outcome::Measured(samples) => Some(samples),
+            Outcome::Impossible(_) => None,
+        }
+    }
+}
+
+/// Memory of processes that imported the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Memory {
+    /// What was imported.
+    pub name: String,
+    /// Number of processes at the same time.
+    pub processes: usize,
+    /// Each way.
+    pub ways: BTreeMap<Way, Footprint>,
+}
+
+/// Memory of one process on average, in bytes; one value for each repetition.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Footprint {
+    /// Pages, each divided by the number of processes that have it.
+    pub pss: Vec<f64>,
+    /// Pages that only this process has, and wrote.
+    pub private_dirty: Vec<f64>,
+    /// Minor page faults.
+    pub faults: Vec<f64>,
+}
+
+/// An image that was built.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Built {
+    /// Modules in it.
+    pub modules: u64,
+    /// Bytes of the `.pyc` files of its modules.
+    pub pyc_bytes: u64,
+    /// Bytes of the image.
+    pub image_bytes: u64,
+    /// Seconds of the builder, for each repetition.
+    pub seconds: Vec<f64>,
+    /// Peak of the builder's resident memory, in bytes, for each repetition.
+    pub peak: Vec<f64>,
+}
+
+/// Images of many modules.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scale {
+    /// Start of a process without an image: the loader is there and off.
+    pub off: Samples,
+    /// For each number of modules.
+    pub images: Vec<Scaled>,
+}
+
+/// An image of many modules, and what it costs to have it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scaled {
+    /// The number of modules that was asked for.
+    pub count: usize,
+    /// The image.
+    pub built: Built,
+    /// Import of one module, from `.pyc` files.
+    pub pyc: Samples,
+    /// Import of one module, from the image.
+    pub image: Samples,
+    /// `python -c pass` with this image.
+    pub pass: Samples,
+}
+
+/// Instructions of an import of a fixed input, one way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Instructions {
+    /// The way.
+    pub way: Way,
+    /// Modules that were imported.
+    pub modules: u64,
+    /// Of the import, everything included.
+    pub import: u64,
+    /// Of these, in the loader itself.
+    pub loader_import: u64,
+    /// Before the import, in the loader itself.
+    pub loader_start: u64,
+}
+
+impl Results {
+    /// Takes over what other results have, in the place of what is here; both must be of the same machine.
+    pub fn merge(&mut self, other: Results) -> Result<()> {
+        let (ours, theirs) = (self.machine.identity(), other.machine.identity());
+        ensure!(ours == theirs, "results of two machines cannot be merged: `{ours}` and `{theirs}`");
+        for found in other.interpreters {
+            match self.interpreters.iter_mut().find(|known| known.label == found.label) {
+                Some(known) => known.merge(found),
+                None => self.interpreters.push(found),
+            }
+        }
+        self.interpreters.sort_by(|a, b| (a.minor, &a.label).cmp(&(b.minor, &b.label)));
+        Ok(())
+    }
+}
+
+impl OnInterpreter {
+    fn merge(&mut self, other: OnInterpreter) {
+        self.build = other.build;
+        self.packages.extend(other.packages);
+        replace(&mut self.environment, other.environment);
+        let measured = |new: &Measured, old: &Measured| new.name == old.name;
+        update(&mut self.imports, other.imports, measured);
+        update(&mut self.commands, other.commands, measured);
+        let memory = |new: &Memory, old: &Memory| (&new.name, new.processes) == (&old.name, old.processes);
+        update(&mut self.memory, other.memory, memory);
+        replace(&mut self.scale, other.scale);
+        replace(&mut self.instructions, other.instructions);
+        for remark in other.remarks {
+            if !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
+        }
+    }
+}
+
+fn replace<T>(here: &mut Option<T>, other: Option<T>) {
+    if other.is_some() {
+        *here = other;
+    }
+}
+
+/// Rows of `other` take the place of the same rows here; new ones go to the end.
+fn update<T>(here: &mut Option<Vec<T>>, other: Option<Vec<T>>, same: impl Fn(&T, &T) -> bool) {
+    let Some(other) = other else { return };
+    let rows = here.get_or_insert_default();
+    for new in other {
+        match rows.iter_mut().find(|old| same(&new, old)) {
+            Some(old) => *old = new,
+            None => rows.push(new),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(processor: &str, label: &str, works: &[(&str, u64)]) -> Results {
+        let machine = Machine {
+            processor: processor.to_owned(),
+            processors: 2,
+            kernel: "6.1".to_owned(),
+            load: "0.1".to_owned(),
+        };
+        let measured = |&(name, served): &(&str, u64)| Measured {
+            name: name.to_owned(),
+            program: format!("import {name}"),
+            ways: [(Way::Pyc, Outcome::Measured(Samples { served, ..Samples::default() }))].into(),
+        };
+        let imports = Some(works.iter().map(measured).collect());
+        let on = OnInterpreter { label: label.to_owned(), minor: 13, imports, ..OnInterpreter::default() };
+        Results { machine, version: "0".to_owned(), interpreters: vec![on] }
+    }
+
+    #[test]
+    fn later_results_replace_the_same_rows_and_keep_the_others() {
+        let mut all = results("x", "b", &[("json", 1), ("rich", 2)]);
+        all.merge(results("x", "b", &[("rich", 3), ("pip", 4)])).unwrap();
+        all.merge(results("x", "a", &[("json", 5)])).unwrap();
+        let labels: Vec<&str> = all.interpreters.iter().map(|i| i.label.as_str()).collect();
+        assert_eq!(labels, ["a", "b"]);
+        let rows = all.interpreters[1].imports.as_ref().unwrap();
+        let served: Vec<u64> = rows.iter().map(|row| row.samples(Way::Pyc).unwrap().served).collect();
+        assert_eq!(served, [1, 3, 4]);
+    }
+
+    #[test]
+    fn results_of_two_machines_are_not_merged_and_json_keeps_everything() {
+        let mut all = results("x", "a", &[("json", 1)]);
+        let error = all.merge(results("y", "a", &[])).unwrap_err().to_string();
+        assert!(error.contains("two machines"), "{error}");
+        let text = serde_json::to_string(&all).unwrap();
+        let read: Results = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+}

@@ -1,0 +1,134 @@
+//! Images of ten to thousands of modules: what they cost to build and to have.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use cds_tests::environments::{Environment, kept};
+use cds_tests::interpreters::Interpreter;
+use cds_tests::{files, process::Run};
+
+use crate::imports::printed;
+use crate::launch::launch;
+use crate::order;
+use crate::results::{Built, Samples, Scale, Scaled};
+use crate::ways::{build, program};
+
+/// Repetitions of the build.
+const BUILDS: usize = 3;
+
+/// Measures images of these numbers of modules.
+pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Result<Scale> {
+    let environment = environment(interpreter, "scale", counts)?;
+    let mut images = Vec::new();
+    for &count in counts {
+        eprintln!("  building an image of {count} modules");
+        images.push(Scaled {
+            count,
+            built: built(&environment, count, runs.min(BUILDS))?,
+            pyc: Samples::default(),
+            image: Samples::default(),
+            pass: Samples::default(),
+        });
+    }
+    let mut off = Samples::default();
+    for round in 0..=runs {
+        eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
+        // Without an image first or last, and for each image: start, import from `.pyc`, import from the image.
+        for position in order::of_round(round, 1 + 3 * images.len()) {
+            let Some(index) = position.checked_sub(1) else {
+                one(&mut off, round, pass(&environment, None))?;
+                continue;
+            };
+            let Scaled { count, pyc, image, pass: start, .. } = &mut images[index / 3];
+            let file = file(&environment, *count);
+            match index % 3 {
+                0 => one(start, round, pass(&environment, Some(&file)))?,
+                1 => one(pyc, round, first(&environment, None, *count))?,
+                _ => one(image, round, first(&environment, Some(&file), *count))?,
+            }
+        }
+    }
+    Ok(Scale { off, images })
+}
+
+/// An environment with packages of so many modules each, kept between runs, and today's loader.
+pub fn environment(interpreter: &Interpreter, name: &str, counts: &[usize]) -> Result<Environment> {
+    let generator = program("synthesise.py");
+    let numbers: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    let content = String::from_utf8(files::read(&generator)?)? + &numbers.join(" ");
+    let environment = kept(interpreter, name, &content, |environment| {
+        eprintln!("  writing and compiling modules: {}", numbers.join(", "));
+        environment.python().arg("-P").arg(&generator).arg(&environment.site).args(&numbers).ok()?;
+        for number in &numbers {
+            let package = environment.site.join(format!("scale{number}"));
+            environment.python().args(["-m", "compileall", "-q", "-j", "0"]).arg(package).ok()?;
+        }
+        Ok(())
+    })?;
+    environment.install_loader()?;
+    Ok(environment)
+}
+
+fn file(environment: &Environment, count: usize) -> std::path::PathBuf {
+    environment.scratch.join(format!("scale{count}.so"))
+}
+
+/// Builds the image, some times; the size of the `.pyc` files is that on disk.
+fn built(environment: &Environment, count: usize, times: usize) -> Result<Built> {
+    let (image, package) = (file(environment, count), format!("scale{count}"));
+    let once = || build(&image, environment.build(&image)?.arg(&package));
+    let mut built = once()?;
+    for _ in 1..times {
+        let again = once()?;
+        built.seconds.extend(again.seconds);
+        built.peak.extend(again.peak);
+    }
+    built.pyc_bytes = pyc_bytes(&environment.site.join(package))?;
+    Ok(built)
+}
+
+fn pyc_bytes(directory: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for (path, meta) in files::snapshot(directory)? {
+        if let Some((length, _)) = meta.filter(|_| path.extension().is_some_and(|e| e == "pyc")) {
+            sum += length;
+        }
+    }
+    ensure!(sum > 0, "no `.pyc` files in `{}`", directory.display());
+    Ok(sum)
+}
+
+fn with(environment: &Environment, image: Option<&Path>) -> Run {
+    let run = environment.python().arg("-P");
+    match image {
+        Some(image) => run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image),
+        None => run.env("PYCDSMODE", "OFF"),
+    }
+}
+
+fn pass(environment: &Environment, image: Option<&Path>) -> (Run, bool) {
+    (with(environment, image).args(["-c", "pass"]), false)
+}
+
+/// The import of the last module of a package.
+fn first(environment: &Environment, image: Option<&Path>, count: usize) -> (Run, bool) {
+    let last = count - 1;
+    let module = format!("scale{count}.p{:02}.m{:02}", last / 100, last % 100);
+    let way = if image.is_some() { "image" } else { "pyc" };
+    (with(environment, image).arg(program("clock.py")).args([way, &module]), true)
+}
+
+fn one(samples: &mut Samples, round: usize, (run, timed): (Run, bool)) -> Result<()> {
+    let finished = launch(run.env("PYTHONHASHSEED", round.to_string()))?;
+    let import = timed.then(|| printed(&finished.stdout)).transpose()?;
+    if let Some((_, served)) = import {
+        ensure!(served > 0, "no module came this way");
+    }
+    if round > 0 {
+        samples.import.extend(import.map(|(seconds, _)| seconds));
+        samples.process.push(finished.seconds);
+        samples.peak.extend(finished.peak);
+        samples.faults.push(finished.faults);
+    }
+    Ok(())
+}
