@@ -22,6 +22,6 @@ pub fn measure(subjects: &Subjects, commands: &[Command], runs: usize) -> Result
     rounds(jobs, runs, |job, _, start, round| {
         let command = commands.iter().find(|command| command.name == job.name).context("no such command")?;
         let run = start.script(command.script).args(command.arguments);
-        Ok(Value { import: None, served: 0, finished: launch(run.env("PYTHONHASHSEED", round.to_string()))? })
+        Ok(Value { printed: None, finished: launch(run.env("PYTHONHASHSEED", round.to_string()))? })
     })
 }

@@ -34,8 +34,10 @@ impl Job {
                 let fresh = || Outcome::Measured(Samples::default());
                 // The first round warms the caches and is not counted.
                 if let (Outcome::Measured(samples), 1..) = (self.outcomes.entry(way).or_insert_with(fresh), round) {
-                    samples.import.extend(value.import);
-                    samples.served = value.served;
+                    if let Some(Printed { seconds, served, patched }) = value.printed {
+                        samples.import.push(seconds);
+                        (samples.served, samples.patched) = (served, patched);
+                    }
                     // A process that first put everything into memory says nothing as a whole.
                     if way != Way::Limit {
                         samples.process.push(value.finished.seconds);
@@ -59,10 +61,8 @@ impl Job {
 
 /// What one process gave.
 pub struct Value {
-    /// Seconds of the import, if a clock was asked for.
-    pub import: Option<f64>,
-    /// Modules that came the way that was asked for.
-    pub served: u64,
+    /// What it printed, if it has a clock.
+    pub printed: Option<Printed>,
     /// The process.
     pub finished: Finished,
 }
@@ -108,11 +108,23 @@ fn serde_name(way: Way) -> &'static str {
     }
 }
 
-/// Seconds and number of modules, as the programs print them.
-pub fn printed(stdout: &str) -> Result<(f64, u64)> {
-    let mut words = stdout.split_whitespace();
-    let mut word = || words.next().context("a process printed no time");
-    Ok((word()?.parse::<f64>()? / 1e9, word()?.parse()?))
+/// What the programs print.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Printed {
+    /// Seconds of the import.
+    pub seconds: f64,
+    /// Modules that came the way that was asked for.
+    pub served: u64,
+    /// Slots that the loader wrote.
+    pub patched: Option<u64>,
+}
+
+/// Reads what the programs print.
+pub fn printed(stdout: &str) -> Result<Printed> {
+    let words: Vec<&str> = stdout.split_whitespace().collect();
+    let word = |index: usize| words.get(index).with_context(|| format!("a process printed no time: `{stdout}`"));
+    let patched = words.get(2).map(|word| word.parse()).transpose()?;
+    Ok(Printed { seconds: word(0)?.parse::<f64>()? / 1e9, served: word(1)?.parse()?, patched })
 }
 
 /// A start each way, for all of these.
@@ -133,12 +145,12 @@ pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Vec<M
         let work = works.iter().find(|work| work.name == job.name).context("no such work")?;
         if work.modules.is_empty() {
             let run = start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", seed);
-            return Ok(Value { import: None, served: 0, finished: launch(run)? });
+            return Ok(Value { printed: None, finished: launch(run)? });
         }
         let finished = launch(timed(way, start, work.modules).env("PYTHONHASHSEED", seed))?;
-        let (seconds, served) = printed(&finished.stdout)?;
-        ensure!(served > 0, "no module came this way");
-        Ok(Value { import: Some(seconds), served, finished })
+        let printed = printed(&finished.stdout)?;
+        ensure!(printed.served > 0, "no module came this way");
+        Ok(Value { printed: Some(printed), finished })
     })
 }
 
@@ -146,5 +158,19 @@ impl Job {
     /// The starts, by way.
     pub fn starts(&self) -> &[(Way, Start)] {
         &self.starts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_programs_print() {
+        let image = Printed { seconds: 0.0015, served: 7, patched: Some(120) };
+        assert_eq!(printed("1500000 7 120\n").unwrap(), image);
+        assert_eq!(printed("1500000 7\n").unwrap(), Printed { patched: None, ..image });
+        assert!(printed("\n").is_err());
+        assert!(printed("1 x").is_err());
     }
 }

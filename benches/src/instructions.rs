@@ -54,7 +54,7 @@ fn count(
     // The programs call `getppid` before and after the import.
     let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).arg("-P");
     let output = program(run).args(names).env("PYTHONHASHSEED", "0").ok()?;
-    let (_, modules) = printed(&output.stdout)?;
+    let modules = printed(&output.stdout)?.served;
     ensure!(modules >= MODULES as u64, "only {modules} modules came this way");
     let parts = valgrind.parts(&directory)?;
     ensure!(parts.len() == 2, "{} parts of a profile", parts.len());

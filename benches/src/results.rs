@@ -115,6 +115,8 @@ pub struct Samples {
     pub faults: Vec<f64>,
     /// Modules that came this way.
     pub served: u64,
+    /// Slots of the image that the loader wrote.
+    pub patched: Option<u64>,
 }
 
 impl Measured {

@@ -120,12 +120,10 @@ fn first(environment: &Environment, image: Option<&Path>, count: usize) -> (Run,
 
 fn one(samples: &mut Samples, round: usize, (run, timed): (Run, bool)) -> Result<()> {
     let finished = launch(run.env("PYTHONHASHSEED", round.to_string()))?;
-    let import = timed.then(|| printed(&finished.stdout)).transpose()?;
-    if let Some((_, served)) = import {
-        ensure!(served > 0, "no module came this way");
-    }
+    let printed = timed.then(|| printed(&finished.stdout)).transpose()?;
+    ensure!(printed.is_none_or(|printed| printed.served > 0), "no module came this way");
     if round > 0 {
-        samples.import.extend(import.map(|(seconds, _)| seconds));
+        samples.import.extend(printed.map(|printed| printed.seconds));
         samples.process.push(finished.seconds);
         samples.peak.extend(finished.peak);
         samples.faults.push(finished.faults);

@@ -1,10 +1,12 @@
 //! The report: `benchmarks.md` and plots in `benchmarks/`, made of results alone.
 
+mod details;
+mod document;
 mod figures;
 mod markdown;
 mod ratios;
-mod tables;
 pub mod targets;
+mod ways;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ pub fn write(results: &Results, directory: &Path) -> Result<PathBuf> {
         files::write(plots.join(&figure.file), &figure.svg)?;
     }
     let file = directory.join("benchmarks.md");
-    files::write(&file, tables::document(results, &figures))?;
+    files::write(&file, document::document(results, &figures))?;
     Ok(file)
 }
 

@@ -47,8 +47,12 @@ fn bench() -> Result<bool> {
         "`--only report` measures nothing: it is alone"
     );
     ensure!(args.measures() || !args.merge.is_empty(), "nothing to report: name results with `--merge FILE`");
-    let earlier = args.merge.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
+    for file in &args.merge {
+        fs::File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    }
     let measured = if args.measures() { place::everywhere(&args)? } else { Vec::new() };
+    // Not before: what this process has in memory is the least that can be seen of a process that it starts.
+    let earlier = args.merge.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
     let mut all = earlier.into_iter().chain(measured);
     let mut results = all.next().context("no results")?;
     all.try_for_each(|more| results.merge(more))?;

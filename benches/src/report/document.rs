@@ -1,0 +1,108 @@
+//! The text of a report: its order.
+
+use std::fmt::Write;
+
+use crate::report::figures::Figure;
+use crate::report::markdown::{grouped, mb};
+use crate::report::{details, ratios, short, targets, ways};
+use crate::results::{Measured, OnInterpreter, Outcome, Results};
+use crate::statistics::median;
+
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Made by `cargo run --release --bin bench` (see [benchmarking.md](benchmarking.md)), as a whole: nothing here is typed by
+hand. Times are medians of runs in turns, ratios are of medians, intervals are bootstrapped and hold 99 %.
+
+| way | what it is |
+|---|---|
+| .pyc | `.pyc` files, in an environment without the loader: the baseline |
+| image | the same packages with the loader and an image of everything, at its usual place |
+| code-data-share | code-data-share 0.1.0 from PyPI in an environment of its own, with an archive of exactly what is imported |
+| zip | the packages in an uncompressed zip file, as `.pyc` files, in front of everything else |
+| limit | all specs and code objects are in memory before the clock starts: importlib and the modules' own code remain |
+
+";
+
+/// The whole text.
+pub fn document(results: &Results, figures: &[Figure]) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let _ = writeln!(text, "Machine: {}. Version of this project: {}.\n", results.machine, results.version);
+    text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target.\n\n";
+    text += &targets::table(&targets::all(results));
+    text += "\n";
+    plots(&mut text, figures, None);
+    for on in &results.interpreters {
+        interpreter(&mut text, on);
+        plots(&mut text, figures, Some(&on.label));
+    }
+    text
+}
+
+fn plots(text: &mut String, figures: &[Figure], label: Option<&str>) {
+    for Figure { file, title, .. } in figures.iter().filter(|figure| figure.label.as_deref() == label) {
+        let _ = writeln!(text, "![{title}](benchmarks/{file})\n");
+    }
+}
+
+fn interpreter(text: &mut String, on: &OnInterpreter) {
+    let _ = writeln!(text, "## CPython {}\n\n`{}`\n", short(&on.label), on.build.replace('\n', " "));
+    if let Some(built) = &on.environment {
+        let (image, pyc) = (built.image_bytes as f64, built.pyc_bytes as f64);
+        let _ = writeln!(
+            text,
+            "The image of the environment: {} modules, {} MB, {:.2} times their `.pyc` files; built in {:.1} s with {} MB.\n",
+            grouped(built.modules as f64),
+            mb(image),
+            image / pyc,
+            median(&built.seconds),
+            mb(median(&built.peak)),
+        );
+    }
+    if let Some(rows) = &on.imports {
+        let only: Vec<&Measured> = ratios::imports(on).collect();
+        let all: Vec<&Measured> = rows.iter().collect();
+        ways::table(text, "Import time, inside the process", &only, &ways::IMPORTS);
+        ways::from_image(text, &only);
+        ways::table(text, "Time of the process, from start to end", &all, &ways::PROCESSES);
+        ways::table(text, "Peak RSS", &all, &ways::PEAKS);
+        ways::programs(text, rows);
+    }
+    if let Some(rows) = &on.commands {
+        let rows: Vec<&Measured> = rows.iter().collect();
+        ways::table(text, "Commands, from start to end", &rows, &ways::PROCESSES);
+        ways::table(text, "Commands, peak RSS", &rows, &ways::PEAKS);
+    }
+    if let Some(rows) = &on.memory {
+        details::memory(text, rows);
+    }
+    if let Some(scale) = &on.scale {
+        details::scale(text, scale);
+    }
+    if let Some(rows) = &on.instructions {
+        details::instructions(text, rows);
+    }
+    remarks(text, on);
+}
+
+fn remarks(text: &mut String, on: &OnInterpreter) {
+    let mut all = on.remarks.clone();
+    for row in on.imports.iter().chain(&on.commands).flatten() {
+        for (way, outcome) in &row.ways {
+            if let Outcome::Impossible(reason) = outcome {
+                all.push(format!("{} is not possible by {}: {reason}", row.name, way.title()));
+            }
+        }
+    }
+    if !all.is_empty() {
+        *text += "### Not measured\n\n";
+        for remark in all {
+            let _ = writeln!(text, "* {remark}");
+        }
+        *text += "\n";
+    }
+    if !on.packages.is_empty() {
+        let all: Vec<String> = on.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let _ = writeln!(text, "Packages: {}.\n", all.join(", "));
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line of `bench`, as far as nothing is measured, and a report of results that are made up here.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn bench(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+    command.current_dir(directory).env_remove("CDS_TESTS_INSIDE").env("COLUMNS", "120").args(args);
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn fails(args: &[&str], said: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = bench(directory.path(), args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+    assert!(text(&output.stderr).contains(said), "{args:?}: {}", text(&output.stderr));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{args:?} left something behind");
+}
+
+#[test]
+fn help_has_examples_and_statuses() {
+    let output = bench(Path::new("."), &["--help"]);
+    let help = text(&output.stdout);
+    assert!(output.status.success());
+    for part in ["Examples:", "--only report --merge", "Exit status: 0", "--folder", "--runs <N>", "sqlalchemy"] {
+        assert!(help.contains(part), "no `{part}` in {help}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_errors() {
+    fails(&["--package", "nose"], "invalid value 'nose' for '--package <NAME>'");
+    fails(&["--runs", "0"], "invalid value '0' for '--runs <N>'");
+    fails(&["--only", "report"], "error: nothing to report: name results with `--merge FILE`");
+    fails(&["--only", "report", "--only", "scale"], "error: `--only report` measures nothing: it is alone");
+    fails(&["--only", "report", "--merge", "nowhere.json"], "error: cannot read `nowhere.json`");
+    fails(&["--python", "no/where", "--only", "scale"], "error: no interpreter `no/where`; there are ");
+}
+
+/// Results of one interpreter: imports of one package, with the image in this time relative to `.pyc`.
+fn results(label: &str, image: f64) -> Value {
+    let samples = |factor: f64| {
+        let times: Vec<f64> = [0.100, 0.101, 0.099].iter().map(|time| time * factor).collect();
+        json!({ "measured": { "import": times, "process": times, "peak": [2e7, 2e7, 2e7], "faults": [9.0, 9.0, 9.0], "served": 3 } })
+    };
+    let ways = json!({ "pyc": samples(1.0), "image": samples(image), "zip": { "impossible": "no room | at all" } });
+    json!({
+        "machine": { "processor": "a machine", "processors": 2, "kernel": "6.1", "load": "0.0" },
+        "version": "0.1.0",
+        "interpreters": [{
+            "label": label, "build": "3.13.0 (main)\n[GCC]", "minor": 13, "linking": "shared",
+            "imports": [{ "name": "rich", "program": "import rich.console", "ways": ways }],
+        }],
+    })
+}
+
+#[test]
+fn results_become_one_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("a.json"), results("3.13.0-shared", 0.5).to_string()).unwrap();
+    fs::write(at("b.json"), results("3.13.15-static.debian-testing", 0.8).to_string()).unwrap();
+    let plots = at("out/benchmarks");
+    fs::create_dir_all(&plots).unwrap();
+    fs::write(plots.join("old.svg"), "").unwrap();
+
+    let merged =
+        ["--only", "report", "--merge", "a.json", "--merge", "b.json", "--json", "all.json", "--report", "out"];
+    let output = bench(directory.path(), &merged);
+    // 1 / 0.8 is less than is wanted.
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let line = "| import: `.pyc` / image, geometric mean | ≥ 1.6 | **no** | 2.000 | **1.250** |";
+    assert!(text(&output.stdout).contains(line), "{}", text(&output.stdout));
+
+    let report = fs::read_to_string(at("out/benchmarks.md")).unwrap();
+    let said = ["a machine, 2 processors", "| rich | 100.0 | 50.0 (0.50) |", "rich: `import rich.console`", "no room"];
+    for part in said.into_iter().chain([line, "## CPython 3.13.15 static"]) {
+        assert!(report.contains(part), "no `{part}` in {report}");
+    }
+    assert!(!plots.join("old.svg").exists());
+    for (_, rest) in report.match_indices("](benchmarks/").map(|(at, found)| report[at..].split_at(found.len())) {
+        let file = plots.join(rest.split(')').next().unwrap());
+        assert!(fs::read_to_string(&file).unwrap().starts_with("<svg "), "{}", file.display());
+    }
+    assert!(fs::read_dir(&plots).unwrap().count() >= 3);
+
+    // What was merged can be merged again, and then it is the same.
+    let again = ["--only", "report", "--merge", "all.json", "--report", "again"];
+    bench(directory.path(), &again);
+    assert_eq!(fs::read_to_string(at("again/benchmarks.md")).unwrap(), report);
+}
+
+#[test]
+fn results_of_another_machine_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut other = results("3.13.0-shared", 1.0);
+    fs::write(directory.path().join("a.json"), other.to_string()).unwrap();
+    other["machine"]["processor"] = json!("another one");
+    fs::write(directory.path().join("b.json"), other.to_string()).unwrap();
+    let output = bench(directory.path(), &["--only", "report", "--merge", "a.json", "--merge", "b.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("results of two machines cannot be merged"), "{}", text(&output.stderr));
+}
