@@ -8,6 +8,7 @@ use cds_tests::interpreters::Interpreter;
 use cds_tests::process::Run;
 use cds_tests::valgrind::Valgrind;
 
+use crate::callgrind::by_object;
 use crate::imports::printed;
 use crate::launch::launch;
 use crate::results::{Instructions, Way};
@@ -58,13 +59,16 @@ fn count(
     ensure!(modules >= MODULES as u64, "only {modules} modules came this way");
     let parts = valgrind.parts(&directory)?;
     ensure!(parts.len() == 2, "{} parts of a profile", parts.len());
-    let of_loader = |part| in_loader(&directory, part);
-    let (loader_start, loader_import) = (of_loader(1)?, of_loader(2)?);
+    let loader_start = in_loader(&directory, 1, parts[0])?;
+    let loader_import = in_loader(&directory, 2, parts[1])?;
     ensure!((loader_import > 0) == (way == Way::Image), "the loader ran {loader_import} instructions");
     Ok(Instructions { way, modules, import: parts[1], loader_import, loader_start })
 }
 
-fn in_loader(directory: &Path, part: usize) -> Result<u64> {
-    let all = Valgrind::by_object(directory, part)?;
+/// Instructions in the loader's own file, of one part of a profile.
+fn in_loader(directory: &Path, part: usize, total: u64) -> Result<u64> {
+    let all = by_object(&Valgrind::profile(directory, part)?);
+    let sum: u64 = all.values().sum();
+    ensure!(sum == total, "the profile has {sum} instructions, and says that it has {total}");
     Ok(all.iter().filter(|(object, _)| object.contains("cds_loader")).map(|(_, count)| count).sum())
 }

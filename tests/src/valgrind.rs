@@ -1,6 +1,5 @@
 //! valgrind, where the machine has it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,12 +92,10 @@ impl Valgrind {
         Ok(run.arg(format!("--dump-before={function}")))
     }
 
-    /// The instructions of one part of such a run by the file that they come from, without those of functions that were
-    /// called; part 1 ends before the first call.
-    pub fn by_object(directory: &Path, part: usize) -> Result<BTreeMap<String, u64>> {
+    /// The text of one part of what such a run has written; part 1 ends before the first call.
+    pub fn profile(directory: &Path, part: usize) -> Result<String> {
         let file = directory.join(format!("out.{part}"));
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-        Ok(self_cost(&text))
+        fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))
     }
 
     /// The numbers of instructions that such a run has written, in order; without what came after the last call.
@@ -109,40 +106,12 @@ impl Valgrind {
             if !file.is_file() {
                 return Ok(parts);
             }
-            let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+            let text = Valgrind::profile(directory, parts.len() + 1)?;
             let summary = text.lines().find_map(|line| line.strip_prefix("summary: "));
             let number = summary.with_context(|| format!("no summary in `{}`", file.display()))?;
             parts.push(number.trim().parse()?);
         }
     }
-}
-
-/// Sums the lines with costs of callgrind's format; the line after `calls=` is the cost of what was called.
-fn self_cost(profile: &str) -> BTreeMap<String, u64> {
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut found: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut object, mut called) = ("", false);
-    for line in profile.lines() {
-        if let Some(named) = line.strip_prefix("ob=").or_else(|| line.strip_prefix("cob=")) {
-            // `(number) name` the first time, `(number)` afterwards.
-            let (number, name) = named.split_once(' ').unwrap_or((named, ""));
-            if !name.is_empty() {
-                names.insert(number, name);
-            }
-            if line.starts_with("ob=") {
-                object = names.get(number).copied().unwrap_or(named);
-            }
-        } else if line.starts_with("calls=") {
-            called = true;
-        } else if line.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c)) {
-            let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok()).unwrap_or(0);
-            if !called {
-                *found.entry(object.to_owned()).or_default() += cost;
-            }
-            called = false;
-        }
-    }
-    found
 }
 
 /// Marks trials as ignored, by name and with the reason, where there is no valgrind.

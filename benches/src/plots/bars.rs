@@ -12,8 +12,8 @@ pub struct Bars {
     pub title: String,
     /// The axis of the values.
     pub axis: String,
-    /// The bars of each group, by colour.
-    pub names: Vec<String>,
+    /// The bars of each group: a name, and the number of a colour that it has in all plots.
+    pub names: Vec<(String, usize)>,
     /// Groups: a label, and a value for each name if there is one.
     pub groups: Vec<(String, Vec<Option<f64>>)>,
 }
@@ -47,7 +47,8 @@ impl Bars {
             for (number, value) in values.iter().enumerate() {
                 let Some(value) = *value else { continue };
                 let x = middle - bar * bars / 2.0 + bar * number as f64;
-                svg.rectangle([x + 0.75, y(value), bar - 1.5, y(0.0) - y(value)], COLOURS[number % COLOURS.len()]);
+                let colour = COLOURS[self.names[number].1 % COLOURS.len()];
+                svg.rectangle([x + 0.75, y(value), bar - 1.5, y(0.0) - y(value)], colour);
                 if value > most {
                     svg.text([x + bar / 2.0, y(most) - 4.0], Anchor::Middle, 10.0, &format!("{value:.1}"));
                 }
@@ -73,7 +74,7 @@ mod tests {
         let bars = Bars {
             title: "t".to_owned(),
             axis: "ratio".to_owned(),
-            names: vec!["one".to_owned(), "two".to_owned()],
+            names: vec![("one".to_owned(), 0), ("two".to_owned(), 3)],
             groups: vec![("a".to_owned(), vec![Some(0.5), None]), ("b".to_owned(), vec![Some(7.25), Some(1.0)])],
         };
         let svg = bars.svg();

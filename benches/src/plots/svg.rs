@@ -82,9 +82,10 @@ impl Svg {
     }
 
     /// Names of colours in one row, the first at `x`.
-    pub fn legend(&mut self, x: f64, y: f64, names: &[String]) {
+    pub fn legend(&mut self, x: f64, y: f64, names: &[(String, usize)]) {
         let mut x = x;
-        for (name, colour) in names.iter().zip(COLOURS.iter().cycle()) {
+        for (name, number) in names {
+            let colour = COLOURS[number % COLOURS.len()];
             self.rectangle([x, y - 10.0, 12.0, 12.0], colour);
             self.text([x + 17.0, y], Anchor::Start, 13.0, name);
             x += 17.0 + 7.3 * name.chars().count() as f64 + 18.0;

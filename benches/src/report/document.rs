@@ -1,5 +1,6 @@
 //! The text of a report: its order.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::report::figures::Figure;
@@ -33,9 +34,9 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     text += "\n";
     plots(&mut text, figures, None);
     for on in &results.interpreters {
-        interpreter(&mut text, on);
-        plots(&mut text, figures, Some(&on.label));
+        interpreter(&mut text, on, figures);
     }
+    packages(&mut text, results);
     text
 }
 
@@ -45,7 +46,7 @@ fn plots(text: &mut String, figures: &[Figure], label: Option<&str>) {
     }
 }
 
-fn interpreter(text: &mut String, on: &OnInterpreter) {
+fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     let _ = writeln!(text, "## CPython {}\n\n`{}`\n", short(&on.label), on.build.replace('\n', " "));
     if let Some(built) = &on.environment {
         let (image, pyc) = (built.image_bytes as f64, built.pyc_bytes as f64);
@@ -59,6 +60,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter) {
             mb(median(&built.peak)),
         );
     }
+    plots(text, figures, Some(&on.label));
     if let Some(rows) = &on.imports {
         let only: Vec<&Measured> = ratios::imports(on).collect();
         let all: Vec<&Measured> = rows.iter().collect();
@@ -101,8 +103,23 @@ fn remarks(text: &mut String, on: &OnInterpreter) {
         }
         *text += "\n";
     }
-    if !on.packages.is_empty() {
-        let all: Vec<String> = on.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let _ = writeln!(text, "Packages: {}.\n", all.join(", "));
+}
+
+/// Versions of packages; interpreters with the same ones share a line.
+fn packages(text: &mut String, results: &Results) {
+    let mut groups: Vec<(&BTreeMap<String, String>, Vec<String>)> = Vec::new();
+    for on in results.interpreters.iter().filter(|on| !on.packages.is_empty()) {
+        match groups.iter_mut().find(|(packages, _)| **packages == on.packages) {
+            Some((_, labels)) => labels.push(short(&on.label)),
+            None => groups.push((&on.packages, vec![short(&on.label)])),
+        }
+    }
+    if groups.is_empty() {
+        return;
+    }
+    *text += "## Packages\n\n";
+    for (packages, labels) in groups {
+        let all: Vec<String> = packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        let _ = writeln!(text, "* CPython {}: {}", labels.join(", "), all.join(", "));
     }
 }

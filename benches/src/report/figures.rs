@@ -59,7 +59,7 @@ fn bars(
     let bars = Bars {
         title: title.clone(),
         axis: axis.to_owned(),
-        names: kept.iter().map(|&index| names[index].clone()).collect(),
+        names: kept.iter().map(|&index| (names[index].clone(), index)).collect(),
         groups: groups
             .iter()
             .map(|(label, values)| (label.clone(), kept.iter().map(|&index| values[index]).collect()))
@@ -77,7 +77,7 @@ fn overview(results: &Results) -> Option<Figure> {
         let ratio = |way| mean(&ratios::all(on, way, Way::Pyc, IMPORT));
         (short(&on.label), COMPARED.map(ratio).into())
     };
-    let title = "Import time, geometric mean over the packages".to_owned();
+    let title = "Import time, geometric mean over the packages that work this way".to_owned();
     let axis = "relative to .pyc; less is better";
     bars("overview.svg".to_owned(), title, axis, None, &titles(), results.interpreters.iter().map(group).collect())
 }
