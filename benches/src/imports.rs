@@ -34,9 +34,9 @@ impl Job {
                 let fresh = || Outcome::Measured(Samples::default());
                 // The first round warms the caches and is not counted.
                 if let (Outcome::Measured(samples), 1..) = (self.outcomes.entry(way).or_insert_with(fresh), round) {
-                    if let Some(Printed { seconds, served, patched }) = value.printed {
+                    if let Some(Printed { seconds, served, before, patched }) = value.printed {
                         samples.import.push(seconds);
-                        (samples.served, samples.patched) = (served, patched);
+                        (samples.served, samples.before, samples.patched) = (served, before, patched);
                     }
                     // A process that first put everything into memory says nothing as a whole.
                     if way != Way::Limit {
@@ -115,6 +115,8 @@ pub struct Printed {
     pub seconds: f64,
     /// Modules that came the way that was asked for.
     pub served: u64,
+    /// Modules that were there before the clock started.
+    pub before: u64,
     /// Slots that the loader wrote.
     pub patched: Option<u64>,
 }
@@ -123,8 +125,13 @@ pub struct Printed {
 pub fn printed(stdout: &str) -> Result<Printed> {
     let words: Vec<&str> = stdout.split_whitespace().collect();
     let word = |index: usize| words.get(index).with_context(|| format!("a process printed no time: `{stdout}`"));
-    let patched = words.get(2).map(|word| word.parse()).transpose()?;
-    Ok(Printed { seconds: word(0)?.parse::<f64>()? / 1e9, served: word(1)?.parse()?, patched })
+    let patched = words.get(3).map(|word| word.parse()).transpose()?;
+    Ok(Printed {
+        seconds: word(0)?.parse::<f64>()? / 1e9,
+        served: word(1)?.parse()?,
+        before: word(2)?.parse()?,
+        patched,
+    })
 }
 
 /// A start each way, for all of these.
@@ -167,10 +174,10 @@ mod tests {
 
     #[test]
     fn what_the_programs_print() {
-        let image = Printed { seconds: 0.0015, served: 7, patched: Some(120) };
-        assert_eq!(printed("1500000 7 120\n").unwrap(), image);
-        assert_eq!(printed("1500000 7\n").unwrap(), Printed { patched: None, ..image });
+        let image = Printed { seconds: 0.0015, served: 7, before: 40, patched: Some(120) };
+        assert_eq!(printed("1500000 7 40 120\n").unwrap(), image);
+        assert_eq!(printed("1500000 7 40\n").unwrap(), Printed { patched: None, ..image });
         assert!(printed("\n").is_err());
-        assert!(printed("1 x").is_err());
+        assert!(printed("1 x 2").is_err());
     }
 }

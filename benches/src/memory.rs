@@ -17,7 +17,7 @@ use crate::works::Work;
 pub const PROCESSES: [usize; 3] = [1, 4, 16];
 
 /// Repetitions: these numbers hardly vary.
-const MOST: usize = 5;
+const MOST: usize = 3;
 
 /// Measures all imports, from `.pyc` files, from the image and by code-data-share.
 pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Vec<Memory>> {

@@ -115,6 +115,9 @@ pub struct Samples {
     pub faults: Vec<f64>,
     /// Modules that came this way.
     pub served: u64,
+    /// Modules that were there before the clock started.
+    #[serde(default)]
+    pub before: u64,
     /// Slots of the image that the loader wrote.
     pub patched: Option<u64>,
 }

@@ -46,11 +46,12 @@ fn wrong_arguments_are_errors() {
 
 /// Results of one interpreter: imports of one package, with the image in this time relative to `.pyc`.
 fn results(label: &str, image: f64) -> Value {
-    let samples = |factor: f64| {
+    let samples = |factor: f64, before: u64| {
         let times: Vec<f64> = [0.100, 0.101, 0.099].iter().map(|time| time * factor).collect();
-        json!({ "measured": { "import": times, "process": times, "peak": [2e7, 2e7, 2e7], "faults": [9.0, 9.0, 9.0], "served": 3 } })
+        json!({ "measured": { "import": times, "process": times, "peak": [2e7, 2e7, 2e7], "faults": [9.0, 9.0, 9.0], "served": 3, "before": before } })
     };
-    let ways = json!({ "pyc": samples(1.0), "image": samples(image), "zip": { "impossible": "no room | at all" } });
+    let ways =
+        json!({ "pyc": samples(1.0, 40), "image": samples(image, 46), "zip": { "impossible": "no room | at all" } });
     json!({
         "machine": { "processor": "a machine", "processors": 2, "kernel": "6.1", "load": "0.0" },
         "version": "0.1.0",
@@ -80,7 +81,13 @@ fn results_become_one_report() {
     assert!(text(&output.stdout).contains(line), "{}", text(&output.stdout));
 
     let report = fs::read_to_string(at("out/benchmarks.md")).unwrap();
-    let said = ["a machine, 2 processors", "| rich | 100.0 | 50.0 (0.50) |", "rich: `import rich.console`", "no room"];
+    let said = [
+        "a machine, 2 processors",
+        "| rich | 100.0 | 50.0 (0.50) |",
+        "rich: `import rich.console`",
+        "no room",
+        "imports 5 other modules here",
+    ];
     for part in said.into_iter().chain([line, "## CPython 3.13.15 static"]) {
         assert!(report.contains(part), "no `{part}` in {report}");
     }

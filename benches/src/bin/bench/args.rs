@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub merge: Vec<PathBuf>,
 
-    /// Write everything that was measured to a file
+    /// Write everything that was measured to a file, anew after each interpreter
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 

@@ -37,7 +37,10 @@ fn bench() -> Result<bool> {
             println!("{}", serde_json::to_string(&Interpreters::discover())?);
         } else {
             let args = Args::parse();
-            println!("{}", serde_json::to_string(&measure::here(&args, &args.python)?)?);
+            measure::here(&args, &args.python, |found| {
+                println!("{}", serde_json::to_string(&found)?);
+                Ok(())
+            })?;
         }
         return Ok(true);
     }
@@ -50,21 +53,43 @@ fn bench() -> Result<bool> {
     for file in &args.merge {
         fs::File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     }
-    let measured = if args.measures() { place::everywhere(&args)? } else { Vec::new() };
-    // Not before: what this process has in memory is the least that can be seen of a process that it starts.
-    let earlier = args.merge.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
-    let mut all = earlier.into_iter().chain(measured);
-    let mut results = all.next().context("no results")?;
-    all.try_for_each(|more| results.merge(more))?;
-    if let Some(file) = &args.json {
-        files::write(file, serde_json::to_string_pretty(&results)? + "\n")?;
-        eprintln!("wrote {}", file.display());
+    let mut measured: Option<Results> = None;
+    if args.measures() {
+        place::everywhere(&args, |found| {
+            add(&mut measured, found)?;
+            // Hours of work should not be lost when the next interpreter fails.
+            save(&args, measured.as_ref())
+        })?;
     }
+    // Not before: what this process has in memory is the least that can be seen of a process that it starts.
+    let mut results = None;
+    let earlier = args.merge.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
+    earlier.into_iter().chain(measured).try_for_each(|more| add(&mut results, more))?;
+    let results = results.context("no results")?;
+    save(&args, Some(&results))?;
     let written = report::write(&results, &args.report)?;
     eprintln!("wrote {}", written.display());
     let targets = report::targets::all(&results);
     print!("{}", report::targets::table(&targets));
     Ok(targets.iter().all(|target| target.reached != Some(false)))
+}
+
+fn add(all: &mut Option<Results>, more: Results) -> Result<()> {
+    match all {
+        Some(all) => all.merge(more),
+        None => {
+            *all = Some(more);
+            Ok(())
+        }
+    }
+}
+
+/// Writes the `--json` file, if there is to be one.
+fn save(args: &Args, results: Option<&Results>) -> Result<()> {
+    match &args.json {
+        Some(file) => files::write(file, serde_json::to_string_pretty(&results)? + "\n"),
+        None => Ok(()),
+    }
 }
 
 fn read(file: &Path) -> Result<Results> {

@@ -9,16 +9,16 @@ use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
 
-/// Measures on these interpreters, on all if none is named.
-pub fn here(args: &Args, pythons: &[String]) -> Result<Results> {
+/// Measures on these interpreters, on all if none is named, and gives away what was found on each.
+pub fn here(args: &Args, pythons: &[String], mut found: impl FnMut(Results) -> Result<()>) -> Result<()> {
     let machine = Machine::here();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut interpreters = Vec::new();
     for python in choose::interpreters(pythons)? {
         eprintln!("CPython {} ({})", python.label, python.executable.display());
-        interpreters.push(one(args, &python).with_context(|| format!("CPython {}", python.label))?);
+        let one = one(args, &python).with_context(|| format!("CPython {}", python.label))?;
+        found(Results { machine: machine.clone(), version: version.clone(), interpreters: vec![one] })?;
     }
-    Ok(Results { machine, version, interpreters })
+    Ok(())
 }
 
 fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
