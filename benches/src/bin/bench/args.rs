@@ -13,7 +13,7 @@ Examples:
       Everything, on all interpreters of the machine and of Debian testing: hours. Writes docs/benchmarks.md.
   cargo run --release --bin bench -- --python 3.13.0 --package requests --runs 5 --report target/report
       A first look: one interpreter, one package.
-  cargo run --release --bin bench -- --only imports --only commands --json target/imports.json
+  cargo run --release --bin bench -- --only imports --json target/imports.json --report target/report
       A part, kept as data.
   cargo run --release --bin bench -- --only report --merge target/imports.json --merge target/scale.json
       One report from several runs; nothing is measured.
