@@ -19,15 +19,18 @@ const SUPPRESSIONS: &str = "/usr/lib/valgrind/python3.supp";
 pub struct Finding {
     /// Its kind, such as `InvalidRead`.
     pub kind: String,
-    /// The functions of all stacks that belong to it, innermost first; without addresses, so that runs can be compared.
+    /// The functions of all stacks that belong to it, innermost first. Those without a name are addresses where these are the
+    /// same in every run, in an executable, and left out in a library.
     pub functions: Vec<String>,
 }
 
 impl Finding {
     /// What two runs can be compared by: the kind, and where it happened. Who called that depends on how modules are
-    /// imported.
+    /// imported. Two addresses say as much as four names: where in a function it was, and where in its caller.
     pub fn place(&self) -> (&str, &[String]) {
-        (&self.kind, &self.functions[..self.functions.len().min(4)])
+        let exact = self.functions.iter().take(2).any(|function| function.starts_with(ADDRESS));
+        let frames = if exact { 2 } else { 4 };
+        (&self.kind, &self.functions[..self.functions.len().min(frames)])
     }
 }
 
@@ -35,6 +38,19 @@ impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.kind, self.functions.join(" < "))
     }
+}
+
+/// How an address starts.
+const ADDRESS: &str = "0x";
+
+/// What a frame of valgrind's XML is known by.
+fn function(frame: &str) -> Option<String> {
+    let value = |tag: &str| {
+        let (_, rest) = frame.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once(&format!("</{tag}>"))?.0.to_owned())
+    };
+    let in_library = || value("obj").is_none_or(|object| object.contains(".so"));
+    value("fn").or_else(|| if in_library() { None } else { value("ip") })
 }
 
 /// An installed valgrind.
@@ -74,7 +90,10 @@ impl Valgrind {
                 let rest = block.split(&open).skip(1);
                 rest.filter_map(|part| part.split(&close).next()).map(str::to_owned).collect()
             };
-            Finding { kind: values("kind").concat(), functions: values("fn") }
+            Finding {
+                kind: values("kind").concat(),
+                functions: block.split("<frame>").skip(1).filter_map(function).collect(),
+            }
         };
         let errors = text.split("<error>").skip(1).filter_map(|rest| rest.split("</error>").next()).map(error);
         // Whatever `--leak-check` says, memcheck looks for leaks when it writes XML.

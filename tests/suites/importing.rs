@@ -75,7 +75,7 @@ fn short_way(python: &Interpreter) -> Result<()> {
 fn finders_in_threads(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     for _ in 0..3 {
-        let run = environment.python().arg(fixtures().join("importing/finders_in_threads.py"));
+        let run = environment.python().args(["-W", "ignore"]).arg(fixtures().join("importing/finders_in_threads.py"));
         let answer = run.ok()?.silent()?.json()?;
         ensure!(answer["never asked"] == json!([[], []]), "{answer}");
         ensure!(answer["served"].as_u64().is_some_and(|n| n > 30), "{answer}");
