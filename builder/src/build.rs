@@ -1,18 +1,20 @@
 //! The build: one flat list of passes, each a function of the results before it.
 
-use crate::base::preferred_base;
 use crate::code::{self, CodeError, ModuleCode};
 use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
-use crate::fixups;
+use crate::fixups::{self, Statics};
 use crate::named::{self, NamedObject, ObjectError, ObjectSource};
-use crate::objects::{self, Placement, Predictions, TooLarge, TooManyCodes};
-use crate::share::{self, Constants, ModuleGraph};
+use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes};
+use crate::share::{self, Constants, ModuleGraph, Node};
 use crate::stats::{self, Notes};
-use crate::tables;
+use crate::tables::{self, Plan, Tables};
 use crate::target::Target;
-use cds_layout::format::{AbiFlags, FORMAT_VERSION, Header, InvalidationMode, SectionKind, ValueKind};
+use crate::window::{Externs, NoWindow, preferred_base};
+use cds_layout::cpython::Layout;
+use cds_layout::format::{AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, ValueKind};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -85,6 +87,10 @@ pub enum BuildError {
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
     TooManyCodes(#[from] TooManyCodes),
+    #[error("`{python}` has {object:?} outside its ELF file, where it cannot be predicted")]
+    Extern { python: String, object: Extern },
+    #[error(transparent)]
+    NoWindow(#[from] NoWindow),
     #[error(transparent)]
     Emit(#[from] EmitError),
     #[error(transparent)]
@@ -128,27 +134,39 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
 
     // Every object gets its place.
     progress.pass("placing objects", None);
-    let placement = objects::place(&constants, layout)?;
+    let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
+    let names = unit_names(&discovery, &codes, &objects);
+    let placement = objects::place(&constants, layout, &names, |id| statics.has(id))?;
 
-    // Which slots to rewrite when a prediction fails.
+    // What is to be done to each unit's objects where a prediction fails.
     progress.pass("collecting fixups", None);
-    let fixups = fixups::collect(&constants, &placement, layout, |text| target.predict_string(text));
+    let units = fixups::collect(&constants, &placement, layout, &statics);
 
     // The objects' bytes, with a prediction in every slot.
     progress.pass("writing objects", None);
-    let predictions = Predictions {
-        externs: fixups.externs.iter().map(|&e| (e, target.predict(e).unwrap_or(0))).collect(),
-        strings: fixups.strings.iter().copied().zip(fixups.static_strings.iter().copied()).collect(),
-    };
-    let mut written = objects::write(&constants, &placement, layout, &predictions)?;
+    let externs = linked(target, fixups::externs(&constants))?;
+    let (mut written, window) = write_objects(target, layout, &constants, &placement, &externs, &statics)?;
 
-    // The records, once the sizes agree with the place where the objects start.
+    // The records.
     progress.pass("writing tables", None);
     let notes = notes(target, &codes, &objects, &constants, &placement);
     let notes_text = serde_json::to_string(&notes).expect("plain data serialises");
-    let mut tables = tables::assemble(target, &discovery, &codes, &constants, &placement, &fixups, notes_text);
-    tables.add_objects(&objects, codes.len() as u32, &constants, &placement);
-    let (frame, encoded) = settle(&tables, &fixups, &placement, written.bytes.len())?;
+    let plan = Plan {
+        target,
+        discovery: &discovery,
+        codes: &codes,
+        objects: &objects,
+        constants: &constants,
+        placement: &placement,
+        units: &units,
+        externs: &externs,
+        statics: &statics,
+        window: &window,
+    };
+    let tables = tables::assemble(&plan, notes_text);
+    let encoded = tables.encode();
+    let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
+    let frame = elf::frame(&sizes, written.bytes.len())?;
 
     // The base follows from the contents.
     let mut hash = Sha256::new();
@@ -156,17 +174,17 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     hash.update(&written.bytes);
     encoded.iter().for_each(|(_, bytes)| hash.update(bytes));
     let digest: [u8; 32] = hash.finalize().into();
-    let base = preferred_base(&digest, u64::from(frame.span));
+    let base = preferred_base(&digest, u64::from(frame.span), &written.bytes, &written.internal)?;
     written.rebase(base + u64::from(frame.objects));
 
     // The ELF file, read back and compared.
     progress.pass("writing the image", None);
     let contents = Contents {
         machine,
-        header: header(target, options, base, &tables),
+        header: header(target, options, base, &tables, &placement, &window),
         tables: encoded,
         objects: written.bytes,
-        symbols: symbols(&discovery, &codes, &objects, &placement),
+        symbols: symbols(names, &placement),
         build_id: digest[..20].try_into().expect("a digest has more than twenty bytes"),
     };
     let image = elf::emit(&contents)?;
@@ -176,7 +194,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let from_pyc = codes.iter().filter(|c| matches!(c.origin, code::CodeOrigin::Pyc(_))).count();
     let skipped = discovery.skipped.into_iter().chain(unusable).collect();
     let modules = tables.module_count() as usize;
-    let objects = tables.built_objects();
+    let objects = tables.built_objects().to_vec();
     Ok(Built { image, skipped, with_code: codes.len(), modules, notes, from_pyc, objects })
 }
 
@@ -218,26 +236,54 @@ fn values(objects: &mut [NamedObject]) -> impl Iterator<Item = ModuleGraph> + '_
     })
 }
 
-/// Tables by kind, as bytes.
-type Encoded = Vec<(SectionKind, Vec<u8>)>;
+/// Names of the units. No module has one like those of objects: they are no identifiers.
+fn unit_names(discovery: &Discovery, codes: &[ModuleCode], objects: &[NamedObject]) -> Vec<String> {
+    let modules = codes.iter().map(|code| discovery.modules[code.module].name.clone());
+    modules.chain(objects.iter().map(|object| format!("cds:object:{}", object.name))).collect()
+}
 
-/// Tables name positions of objects, and objects start where tables end: try until both agree.
-fn settle(
-    tables: &tables::Tables,
-    fixups: &fixups::Fixups,
+/// Externs with their link-time addresses.
+fn linked(target: &Target, externs: Vec<Extern>) -> Result<Vec<(Extern, u64)>, BuildError> {
+    let python = || target.executable.display().to_string();
+    let link = |object| match target.link_address(object) {
+        Some(link) => Ok((object, link)),
+        None => Err(BuildError::Extern { python: python(), object }),
+    };
+    externs.into_iter().map(link).collect()
+}
+
+/// The objects, with words for the interpreter's addresses that no other word of them looks like.
+fn write_objects(
+    target: &Target,
+    layout: &Layout,
+    constants: &Constants,
     placement: &Placement,
-    objects: usize,
-) -> Result<(elf::Frame, Encoded), EmitError> {
-    let mut start = 0;
-    loop {
-        let encoded = tables.encode(fixups, placement, start);
-        let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
-        let frame = elf::frame(&sizes, objects)?;
-        if frame.objects == start {
-            return Ok((frame, encoded));
+    externs: &[(Extern, u64)],
+    statics: &Statics,
+) -> Result<(Objects, Externs), BuildError> {
+    let links = externs.iter().map(|&(_, link)| link).chain(statics.list.iter().map(|&(_, link)| link));
+    for window in Externs::new(links, target.pie).candidates(target.pie) {
+        let mut predictions = Predictions { nodes: vec![0; constants.len()], types: [0; TypeId::ALL.len()] };
+        let words: BTreeMap<Extern, u64> = externs.iter().map(|&(object, link)| (object, window.word(link))).collect();
+        for (word, node) in predictions.nodes.iter_mut().zip(&constants.nodes) {
+            if let Node::Extern(object) = node {
+                *word = words.get(object).copied().unwrap_or(0);
+            }
         }
-        start = frame.objects;
+        for &(id, link) in &statics.list {
+            predictions.nodes[id.0 as usize] = window.word(link);
+        }
+        for (&object, &word) in &words {
+            if let Extern::Type(type_) = object {
+                predictions.types[type_ as usize] = word;
+            }
+        }
+        let written = objects::write(constants, placement, layout, &predictions)?;
+        if !target.pie || window.count(&written.bytes) == written.external {
+            return Ok((written, window));
+        }
     }
+    Err(Externs::exhausted().into())
 }
 
 fn notes(
@@ -257,11 +303,20 @@ fn notes(
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size),
+        hot_bytes: placement.hot.iter().map(|range| u64::from(range.size)).sum(),
+        cold_bytes: placement.cold.iter().map(|range| u64::from(range.size)).sum(),
         marshal_bytes: of_modules + of_objects,
     }
 }
 
-fn header(target: &Target, options: &BuildOptions, preferred_base: u64, tables: &tables::Tables) -> Header {
+fn header(
+    target: &Target,
+    options: &BuildOptions,
+    preferred_base: u64,
+    tables: &Tables,
+    placement: &Placement,
+    window: &Externs,
+) -> Header {
     Header {
         format_version: FORMAT_VERSION,
         machine: target.machine,
@@ -279,17 +334,20 @@ fn header(target: &Target, options: &BuildOptions, preferred_base: u64, tables: 
         module_count: tables.module_count(),
         dynamic_checksum: 0,
         tables_checksum: tables.checksum(),
+        pool: placement.pool.size,
+        externs_start: window.start,
+        externs_size: window.size,
         digest: [0; 32],
     }
 }
 
-fn symbols(discovery: &Discovery, codes: &[ModuleCode], objects: &[NamedObject], placement: &Placement) -> Vec<Symbol> {
-    // No module has a name like those of objects and of the pool: they are no identifiers.
-    let modules = codes.iter().map(|code| discovery.modules[code.module].name.clone());
-    let names = modules.chain(objects.iter().map(|object| format!("cds.object.{}", object.name)));
-    let regions = names.zip(&placement.regions);
-    let mut symbols: Vec<Symbol> =
-        regions.map(|(name, region)| Symbol { name, start: region.start, size: region.size }).collect();
-    symbols.push(Symbol { name: "cds.pool".to_owned(), start: placement.pool.start, size: placement.pool.size });
+/// A symbol for what imports touch of each unit, which has its name, one for the rest of it, and one for the pool.
+fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
+    let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
+    let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
+    for (name, (hot, cold)) in names.into_iter().zip(placement.hot.iter().zip(&placement.cold)) {
+        symbols.extend((cold.size != 0).then(|| symbol(format!("{name}:cold"), cold)));
+        symbols.push(symbol(name, hot));
+    }
     symbols
 }

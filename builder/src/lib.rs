@@ -4,7 +4,6 @@
 
 #![warn(missing_docs)]
 
-pub mod base;
 pub mod build;
 pub mod code;
 pub mod discover;
@@ -21,3 +20,4 @@ pub mod stats;
 pub mod tables;
 pub mod target;
 pub mod verify;
+pub mod window;

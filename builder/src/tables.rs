@@ -3,31 +3,34 @@
 use crate::build::BuiltObject;
 use crate::code::ModuleCode;
 use crate::discover::{Discovery, FoundKind};
-use crate::fixups::Fixups;
+use crate::fixups::{self, Statics};
 use crate::named::NamedObject;
 use crate::objects::Placement;
-use crate::share::{Constants, NodeId};
+use crate::share::{Constants, Node, NodeId};
 use crate::target::{Role, Target};
+use crate::window::Externs;
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord, SectionKind,
-    Stamp, TextRef, Writer, build_index, checksum32, tables_checksum,
+    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
+    SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, Writer, build_index, checksum32,
+    tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// The tables whose size does not depend on where the objects lie, and the parts of the others.
+/// The records of an image.
 #[derive(Debug)]
 pub struct Tables {
     text: Text,
     roots: Vec<RootRecord>,
     directories: Vec<DirectoryRecord>,
-    /// With offsets from the start of the objects.
     modules: Vec<ModuleRecord>,
     names: Vec<String>,
     externs: Vec<ExternRecord>,
-    static_strings: Vec<u64>,
+    statics: Vec<StaticRecord>,
+    units: Vec<UnitRecord>,
+    fixups: Vec<u8>,
     notes: String,
-    /// With offsets from the start of the objects.
     objects: Vec<NamedRecord>,
+    built: Vec<BuiltObject>,
     recipes: Vec<u8>,
 }
 
@@ -51,16 +54,34 @@ impl Text {
     }
 }
 
+/// What the records are about.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// What was found.
+    pub discovery: &'a Discovery,
+    /// Modules with code: the first units.
+    pub codes: &'a [ModuleCode],
+    /// Named objects: the other units.
+    pub objects: &'a [NamedObject],
+    /// All constants.
+    pub constants: &'a Constants,
+    /// Where they lie.
+    pub placement: &'a Placement,
+    /// Fixups by unit.
+    pub units: &'a [UnitTables],
+    /// Externs with their link-time addresses.
+    pub externs: &'a [(Extern, u64)],
+    /// Interned strings of the interpreter.
+    pub statics: &'a Statics,
+    /// What stands for link-time addresses.
+    pub window: &'a Externs,
+}
+
 /// Assembles the records.
-pub fn assemble(
-    target: &Target,
-    discovery: &Discovery,
-    codes: &[ModuleCode],
-    constants: &Constants,
-    placement: &Placement,
-    fixups: &Fixups,
-    notes: String,
-) -> Tables {
+pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
+    let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
     let mut text = Text::default();
     let roots = discovery
         .roots
@@ -95,14 +116,9 @@ pub fn assemble(
         };
         let Some(&directory) = numbers.get(&(found.root, found.directory.clone())) else { continue };
         let package = found.package_directory().and_then(|p| numbers.get(&(found.root, p)).copied());
-        let (code, start, size) = match unit {
-            Some(unit) => {
-                let region = placement.regions[unit as usize];
-                let root = constants.modules[unit as usize].root.expect("every module has a root");
-                (placement.offset(root), region.start, region.size)
-            }
-            None => (NONE, NONE, 0),
-        };
+        let code = unit.map_or(NONE, |unit| {
+            placement.offset(constants.modules[unit as usize].root.expect("every module has a root"))
+        });
         let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
         names.push(found.name.clone());
         modules.push(ModuleRecord {
@@ -113,71 +129,71 @@ pub fn assemble(
             kind,
             code,
             unit: unit.unwrap_or(NONE),
-            start,
-            size,
             checksum: 0,
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
         });
     }
-    let static_strings = fixups.static_strings.clone();
-    let externs = fixups
-        .externs
-        .iter()
-        .map(|&object| ExternRecord { object, predicted: target.predict(object).unwrap_or(0) })
-        .collect();
-    let (objects, recipes) = (Vec::new(), Vec::new());
-    Tables { text, roots, directories, modules, names, externs, static_strings, notes, objects, recipes }
+    let externs =
+        plan.externs.iter().map(|&(object, link)| ExternRecord { object, predicted: window.word(link) }).collect();
+    let statics = plan.statics.list.iter().map(|&(id, link)| StaticRecord {
+        predicted: window.word(link),
+        text: match constants.node(id) {
+            Node::Extern(Extern::InternedLatin1(character)) => StaticText::Latin1(*character),
+            _ => StaticText::Own(placement.offset(id)),
+        },
+    });
+    let statics = statics.collect();
+    let (fixups, units) = fixups::encode(plan.units, placement);
+    let (objects, built, recipes) = Default::default();
+    let mut tables = Tables {
+        text,
+        roots,
+        directories,
+        modules,
+        names,
+        externs,
+        statics,
+        units,
+        fixups,
+        notes,
+        objects,
+        built,
+        recipes,
+    };
+    tables.add_objects(plan);
+    tables
 }
 
 impl Tables {
-    /// Adds the records of named objects, whose units start at `first_unit`.
-    pub fn add_objects(
-        &mut self,
-        objects: &[NamedObject],
-        first_unit: u32,
-        constants: &Constants,
-        placement: &Placement,
-    ) {
-        for (unit, object) in (first_unit..).zip(objects) {
+    /// Adds the records of named objects, whose units follow those of the modules.
+    fn add_objects(&mut self, plan: &Plan<'_>) {
+        let Plan { constants, placement, .. } = *plan;
+        for (unit, object) in (plan.codes.len() as u32..).zip(plan.objects) {
             let nodes = &constants.modules[unit as usize];
             let placed = |id: &NodeId| constants.node(*id).is_placed();
-            let region = placement.regions[unit as usize];
-            self.objects.push(NamedRecord {
-                name: self.text.add(&object.name),
+            let name = self.text.add(&object.name);
+            let record = NamedRecord {
+                name,
                 kind: object.kind,
                 unit,
                 leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(root)),
                 recipe: self.recipes.len() as u32,
                 recipe_size: object.recipe.len() as u32,
-                start: region.start,
-                size: region.size,
                 count: nodes.used.iter().filter(|id| placed(id)).count() as u32,
                 recipe_checksum: checksum32(&[&object.recipe]),
                 checksum: 0,
-            });
+            };
+            let (hot, cold) = (placement.hot[unit as usize], placement.cold[unit as usize]);
+            let (name, size) = (object.name.clone(), hot.size + cold.size);
+            self.built.push(BuiltObject { name, kind: object.kind, count: record.count, size });
+            self.objects.push(NamedRecord { checksum: record.sum(&object.name), ..record });
             self.recipes.extend_from_slice(&object.recipe);
         }
     }
 
     /// What there is to say about the named objects.
-    pub fn built_objects(&self) -> Vec<BuiltObject> {
-        let name = |record: &NamedRecord| record.name.get(&self.text.bytes).unwrap_or_default().to_owned();
-        let built = |r: &NamedRecord| BuiltObject { name: name(r), kind: r.kind, count: r.count, size: r.size };
-        self.objects.iter().map(built).collect()
-    }
-
-    fn encode_objects(&self, objects: u32) -> Vec<u8> {
-        let mut w = Writer::new();
-        for record in &self.objects {
-            let mut record = *record;
-            record.start += objects;
-            if record.leaves != NONE {
-                record.leaves += objects;
-            }
-            record.checksum = record.sum(record.name.get(&self.text.bytes).unwrap_or_default());
-            record.encode(&mut w);
-        }
-        w.bytes
+    pub fn built_objects(&self) -> &[BuiltObject] {
+        &self.built
     }
 
     /// Number of module records.
@@ -187,7 +203,7 @@ impl Tables {
 
     /// What the header says about the tables that are used as soon as an image is mapped.
     pub fn checksum(&self) -> u32 {
-        let addresses = [&self.encode_externs()[..], &self.encode_static_strings()];
+        let addresses = [&self.encode_externs()[..], &self.encode_statics()];
         tables_checksum(&self.roots, addresses, |text| text.get(&self.text.bytes).unwrap_or_default())
     }
 
@@ -197,31 +213,27 @@ impl Tables {
         w.bytes
     }
 
-    fn encode_static_strings(&self) -> Vec<u8> {
-        self.static_strings.iter().flat_map(|address| address.to_le_bytes()).collect()
+    fn encode_statics(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        self.statics.iter().for_each(|s| s.encode(&mut w));
+        w.bytes
     }
 
-    /// The tables' bytes in file order, for objects that start at `objects`.
-    pub fn encode(&self, fixups: &Fixups, placement: &Placement, objects: u32) -> Vec<(SectionKind, Vec<u8>)> {
+    /// The tables' bytes in file order.
+    pub fn encode(&self) -> Vec<(SectionKind, Vec<u8>)> {
         let mut roots = Writer::new();
         self.roots.iter().for_each(|r| r.encode(&mut roots));
         let mut directories = Writer::new();
         self.directories.iter().for_each(|d| d.encode(&mut directories));
         let mut modules = Writer::new();
         for module in &self.modules {
-            let mut module = *module;
-            if module.code != NONE {
-                module.code += objects;
-                module.start += objects;
-            }
-            module.checksum = module.sum(module.file.get(&self.text.bytes).unwrap_or_default());
-            module.encode(&mut modules);
+            let checksum = module.sum(module.file.get(&self.text.bytes).unwrap_or_default());
+            ModuleRecord { checksum, ..*module }.encode(&mut modules);
         }
-        let mut strings = Writer::new();
-        fixups.strings.iter().for_each(|&id| strings.u32(placement.offset(id) + objects));
-        let (units_tables, records) = fixups.encode_units(objects);
         let mut units = Writer::new();
-        records.iter().for_each(|r| r.encode(&mut units));
+        self.units.iter().for_each(|r| r.encode(&mut units));
+        let mut objects = Writer::new();
+        self.objects.iter().for_each(|o| o.encode(&mut objects));
         let mut tables = vec![
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
             (SectionKind::Modules, modules.bytes),
@@ -229,17 +241,13 @@ impl Tables {
             (SectionKind::Roots, roots.bytes),
             (SectionKind::Directories, directories.bytes),
             (SectionKind::Externs, self.encode_externs()),
+            (SectionKind::StaticStrings, self.encode_statics()),
             (SectionKind::Units, units.bytes),
-            (SectionKind::Strings, strings.bytes),
-            (SectionKind::EagerBase, fixups.encode_eager(objects)),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
-            (SectionKind::Fixups, units_tables),
+            (SectionKind::Fixups, self.fixups.clone()),
         ];
-        if !self.static_strings.is_empty() {
-            tables.push((SectionKind::StaticStrings, self.encode_static_strings()));
-        }
         if !self.objects.is_empty() {
-            tables.push((SectionKind::Named, self.encode_objects(objects)));
+            tables.push((SectionKind::Named, objects.bytes));
             tables.push((SectionKind::Recipes, self.recipes.clone()));
         }
         tables

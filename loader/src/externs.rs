@@ -1,6 +1,7 @@
 //! Addresses of the interpreter's own objects that image objects point to.
 
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 use cds_layout::format::Extern;
 use pyo3_ffi as ffi;
@@ -9,37 +10,41 @@ use crate::elf;
 use crate::fixup::Failure;
 use crate::image::Image;
 use crate::py::{self, PyObject};
-use crate::strings;
-use crate::table::Pointers;
 
-/// The externs of an image, resolved when first needed.
-#[derive(Debug)]
+/// How far the interpreter's objects are from where the image's words have them.
+#[derive(Debug, Default)]
 pub struct Externs {
-    addresses: Pointers<PyObject>,
+    distance: OnceLock<Option<u64>>,
 }
 
 impl Externs {
-    /// Nothing resolved yet.
-    pub fn new(image: &Image) -> Self {
-        Externs { addresses: Pointers::new(image.counts().externs) }
-    }
-
-    /// Actual and predicted address of extern `number`.
-    pub fn address(&self, image: &Image, number: u32) -> Result<(u64, u64), Failure> {
-        let record = image.extern_(number).ok_or(Failure::Malformed)?;
-        let actual = match self.addresses.get(number) {
-            Some(known) => known,
-            None => {
-                let found = resolve(record.object)?;
-                self.addresses.set(number, found);
-                found
-            }
-        };
-        Ok((actual.as_ptr() as u64, record.predicted))
+    /// The distance, which is the same for all of them: they lie in one file.
+    pub fn distance(&self, image: &Image) -> Result<u64, Failure> {
+        if let Some(known) = self.distance.get() {
+            return known.ok_or(Failure::Malformed);
+        }
+        let found = common_distance(image);
+        // Without memory, say, it may be known another time.
+        if !matches!(found, Err(Failure::Python)) {
+            let _ = self.distance.set(found.ok());
+        }
+        found
     }
 }
 
-/// The object itself. The reference to it is kept for ever.
+fn common_distance(image: &Image) -> Result<u64, Failure> {
+    let mut common = None;
+    for number in 0..image.counts().externs as u32 {
+        let record = image.extern_(number).ok_or(Failure::Malformed)?;
+        let distance = (resolve(record.object)?.as_ptr() as u64).wrapping_sub(record.predicted);
+        if *common.get_or_insert(distance) != distance {
+            return Err(Failure::Malformed);
+        }
+    }
+    common.ok_or(Failure::Malformed)
+}
+
+/// The object itself, which lives as long as the interpreter.
 pub fn resolve(object: Extern) -> Result<NonNull<PyObject>, Failure> {
     let pointer = match object {
         Extern::Type(type_) => elf::symbol_named(type_.symbol()).ok_or(Failure::Python)? as *mut PyObject,
@@ -57,12 +62,8 @@ pub fn resolve(object: Extern) -> Result<NonNull<PyObject>, Failure> {
         }
         Extern::EmptyTuple => py::tuple(&[])?.into_ptr(),
         Extern::SmallInt(value) => py::integer(i64::from(value))?.into_ptr(),
-        Extern::Latin1(character) => py::latin1(character)?.into_ptr(),
-        Extern::InternedLatin1(character) => {
-            let string = py::latin1(character)?.into_ptr();
-            // SAFETY: a `str`, and a reference that was just taken.
-            unsafe { strings::intern(string) }.ok_or(Failure::Python)?.as_ptr()
-        }
+        // Which of two strings an interned one is, is known when it is interned: those are static strings.
+        Extern::Latin1(character) | Extern::InternedLatin1(character) => py::latin1(character)?.into_ptr(),
     };
     NonNull::new(pointer).ok_or(Failure::Python)
 }

@@ -3,12 +3,13 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{Extern, SLOT, TypeId, UnitReader};
+use cds_layout::format::{self, CHUNK, Extern, SLOT, Slots, TypeId};
 use pyo3_ffi as ffi;
 
 use crate::externs::{self, Externs};
 use crate::image::{Image, Malformed};
 use crate::py::{self, Object, PyObject};
+use crate::relocate::Moves;
 use crate::strings::{self, Strings};
 use crate::table::Bytes;
 
@@ -55,6 +56,8 @@ pub struct Filename<'a> {
 #[derive(Debug)]
 pub struct Fixups {
     units: Bytes,
+    /// 1 for a piece of the pool whose addresses were moved.
+    chunks: Bytes,
     externs: Externs,
     strings: Strings,
     /// Offsets in the head of an object.
@@ -63,132 +66,171 @@ pub struct Fixups {
     tuple_type: u64,
 }
 
+/// A string that is not where slots have it.
+struct Misplaced {
+    /// Number of its slot list.
+    list: usize,
+    predicted: u64,
+    canonical: u64,
+}
+
 impl Fixups {
     /// Nothing fixed up yet.
     pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
+        let counts = image.counts();
         Ok(Fixups {
-            units: Bytes::new(image.counts().units),
-            externs: Externs::new(image),
+            units: Bytes::new(counts.units),
+            chunks: Bytes::new(counts.chunks),
+            externs: Externs::default(),
             strings: Strings::new(image, layout)?,
             head: layout.head,
             tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
         })
     }
 
-    /// Makes the objects of `unit` usable, after those of the units that it needs.
+    /// Makes the objects of `unit` usable.
     ///
     /// Nothing else runs meanwhile: no thread ever sees half of it.
     pub fn fix(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
-        if self.units.get(unit) == Some(DONE) {
-            return Ok(());
-        }
-        py::without_collections(|| self.fix_all(image, unit, filename))
-    }
-
-    fn fix_all(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
-        let reader = image.unit(unit).ok_or(Failure::Malformed)?;
-        for needed in reader.units() {
-            let needed = needed.ok_or(Failure::Malformed)?;
-            // The list is complete and in order of need, so one level is enough: no recursion, no cycles.
-            if self.units.get(needed) != Some(DONE) {
-                self.fix_one(image, needed, &image.unit(needed).ok_or(Failure::Malformed)?, None)?;
-            }
-        }
-        self.fix_one(image, unit, &reader, filename)
-    }
-
-    fn fix_one(
-        &self,
-        image: &Image,
-        unit: u32,
-        reader: &UnitReader<'_>,
-        filename: Option<&Filename<'_>>,
-    ) -> Result<(), Failure> {
         match self.units.get(unit) {
             Some(DONE) => return Ok(()),
             Some(TODO) => {}
             Some(BUSY) => return Err(Failure::Busy),
             _ => return Err(Failure::Malformed),
         }
-        for needed in reader.units() {
-            match self.units.get(needed.ok_or(Failure::Malformed)?) {
-                Some(DONE) => {}
-                Some(BUSY) => return Err(Failure::Busy),
-                _ => return Err(Failure::Malformed),
-            }
-        }
         // Should anything below run Python code after all, it gets an error and not half a unit.
         self.units.set(unit, BUSY);
-        let result = self.apply(image, reader, filename);
+        let result = py::without_collections(|| self.apply(image, unit, filename));
         self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
         result
     }
 
-    fn apply(&self, image: &Image, unit: &UnitReader<'_>, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
-        if !image.is_at_preferred_base() {
-            for slot in unit.base().ok_or(Failure::Malformed)? {
-                image.relocate(slot.ok_or(Failure::Malformed)?)?;
+    fn apply(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
+        let unit = image.unit(unit).ok_or(Failure::Malformed)?;
+        let front = unit.front()?;
+        let distance = self.externs.distance(image)?;
+        let moves = Moves::new(image, distance);
+        if let Some(moves) = &moves {
+            image.relocate(unit.record.hot, moves)?;
+            image.relocate(unit.record.cold, moves)?;
+            for chunk in unit.back()?.chunks() {
+                self.relocate_chunk(image, chunk.ok_or(Failure::Malformed)?, moves)?;
             }
         }
-        for group in unit.externs() {
-            let (number, slots) = group.ok_or(Failure::Malformed)?;
-            let (actual, predicted) = self.externs.address(image, number)?;
-            if actual != predicted {
-                image.replace_all(slots, predicted, actual)?;
-            }
-        }
-        for group in unit.strings() {
-            let (number, slots) = group.ok_or(Failure::Malformed)?;
-            let (canonical, predicted) = self.strings.canonical(image, number, &slots)?;
+
+        let mut misplaced = Vec::new();
+        let mut list = 0;
+        let mut check = |predicted: u64, canonical: NonNull<PyObject>| {
+            let canonical = canonical.as_ptr() as u64;
             if canonical != predicted {
-                image.replace_all(slots, predicted, canonical)?;
+                misplaced.push(Misplaced { list, predicted, canonical });
+            }
+            list += 1;
+        };
+        let ensure = |offset: u32| match &moves {
+            Some(moves) if image.is_in_pool(offset) => self.relocate_string(image, offset, moves),
+            _ => Ok(()),
+        };
+        for number in front.statics() {
+            let number = number.ok_or(Failure::Malformed)?;
+            let (predicted, canonical) = self.strings.of_interpreter(image, number, distance, ensure)?;
+            check(predicted, canonical);
+        }
+        for offset in front.strings() {
+            let offset = offset.ok_or(Failure::Malformed)?;
+            ensure(offset)?;
+            let (own, canonical) = self.strings.canonical(image, offset)?;
+            check(own as u64, canonical);
+        }
+        if !misplaced.is_empty() {
+            let back = unit.back()?;
+            let mut lists = back.slots().enumerate();
+            for Misplaced { list, predicted, canonical } in misplaced {
+                let slots = lists.find(|(number, _)| *number == list).and_then(|(_, slots)| slots);
+                image.replace_all(slots.ok_or(Failure::Malformed)?, predicted, canonical)?;
             }
         }
-        for group in unit.frozensets() {
+
+        for group in front.frozensets() {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
-            let frozenset = self.frozenset(image, items)?;
-            image.replace_all(slots, 0, frozenset.as_ptr() as u64)?;
+            self.frozenset(image, items, slots)?;
         }
-        match (unit.filename().ok_or(Failure::Malformed)?, filename) {
+        match (front.filename().ok_or(Failure::Malformed)?, filename) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Failure::Malformed),
-            (Some((position, interned, slots)), Some(filename)) => {
-                let (value, predicted) = file_name(image, position, interned, filename)?;
+            (Some(own), Some(filename)) => {
+                let (value, predicted) = file_name(image, own, filename)?;
                 if value != predicted {
-                    image.replace_all(slots, predicted, value)?;
+                    image.replace_in(unit.record.hot, predicted, value)?;
+                    image.replace_in(unit.record.cold, predicted, value)?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// The tuple at `position`, which was fixed up before.
-    pub fn tuple(&self, image: &Image, position: u32) -> Result<*mut PyObject, Failure> {
-        let tuple = image.object(position, self.head.object_size)?;
-        if image.read(position.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
+    /// Moves the addresses in a piece of the pool, once.
+    fn relocate_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
+        if self.chunks.get(number) == Some(0) {
+            image.relocate(image.chunk(number).ok_or(Failure::Malformed)?, moves)?;
+            self.chunks.set(number, 1);
+        }
+        Ok(())
+    }
+
+    /// The same for the head of the string at `offset`, which may lie in two pieces.
+    fn relocate_string(&self, image: &Image, offset: u32, moves: &Moves) -> Result<(), Failure> {
+        let (first, last) = (offset / CHUNK, offset.saturating_add(self.strings.head_size() - 1) / CHUNK);
+        self.relocate_chunk(image, first, moves)?;
+        if last != first && image.chunk(last).is_some() {
+            self.relocate_chunk(image, last, moves)?;
+        }
+        Ok(())
+    }
+
+    /// The tuple at `offset`, which was fixed up before.
+    pub fn tuple(&self, image: &Image, offset: u32) -> Result<*mut PyObject, Failure> {
+        let tuple = image.object(offset, self.head.object_size)?;
+        if image.read(offset.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
             return Err(Failure::Malformed);
         }
         Ok(tuple)
     }
 
-    /// A frozenset of the items of the tuple at `position`. The reference to it is given to the image.
-    fn frozenset(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
-        let items = self.tuple(image, position)?;
+    /// Sees to it that all slots hold a frozenset of the items of the tuple at `offset`. A slot that units share may have one
+    /// already. References to frozensets are given to the image.
+    fn frozenset(&self, image: &Image, offset: u32, slots: Slots<'_>) -> Result<(), Failure> {
+        let mut empty = 0;
+        for slot in slots.clone() {
+            if image.read(slot.ok_or(Failure::Malformed)?)? == 0 {
+                empty += 1;
+            }
+        }
+        if empty == 0 {
+            return Ok(());
+        }
+        let items = self.tuple(image, offset)?;
         // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
         let frozenset = unsafe { py::steal(ffi::PyFrozenSet_New(items)) }?;
-        NonNull::new(frozenset.into_ptr()).ok_or(Failure::Python)
+        for slot in slots {
+            let slot = slot.ok_or(Failure::Malformed)?;
+            if image.read(slot)? == 0 {
+                image.fill(slot, frozenset.clone().into_ptr() as u64)?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
-fn file_name(image: &Image, position: u32, interned: bool, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
-    let own = image.object(position, SLOT)?;
-    let string = if filename.predicted { own } else { filename.path.clone().into_ptr() };
-    let string = if interned {
+fn file_name(image: &Image, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
+    let predicted = image.object(own.string, SLOT)?;
+    let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
+    let string = if own.interned {
         // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
         unsafe { strings::intern(string) }.ok_or(Failure::Python)?.as_ptr()
     } else {
         string
     };
-    Ok((string as u64, image.predicted(position)))
+    Ok((string as u64, predicted as u64))
 }

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, SLOT, Section,
-    SectionKind, Slots, TextRef, UnitReader, UnitRecord, checksum32, read_slots, tables_checksum,
+    Back, CHUNK, DirectoryRecord, ExternRecord, Front, Header, Index, ModuleRecord, NamedRecord, Range, Reader,
+    RootRecord, SLOT, Section, SectionKind, Slots, StaticRecord, TextRef, UnitRecord, checksum32, tables_checksum,
 };
 
 use crate::map::Mapping;
 use crate::py::PyObject;
 use crate::reason::Reason;
+use crate::relocate::Moves;
 
 /// A table or slot of the image is not what a builder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub struct Image {
     pub header: Header,
     base: usize,
     tables: Tables,
-    /// Start and end position of the objects.
-    objects: (u32, u32),
+    /// Address of the objects.
+    objects: usize,
+    /// Their bytes.
+    size: u32,
     patched: AtomicU64,
 }
 
@@ -36,11 +39,9 @@ struct Tables {
     modules: &'static [u8],
     index: &'static [u8],
     externs: &'static [u8],
-    strings: &'static [u8],
-    static_strings: &'static [u8],
+    statics: &'static [u8],
     units: &'static [u8],
     fixups: &'static [u8],
-    eager_base: &'static [u8],
     named: &'static [u8],
     recipes: &'static [u8],
 }
@@ -57,7 +58,7 @@ fn record<T>(
 }
 
 impl Image {
-    /// Checks where the sections of a mapped image lie, and relocates what is not relocated module by module.
+    /// Checks where the sections of a mapped image lie.
     pub fn new(mapping: &Mapping, header: Header) -> Result<Image, Reason> {
         let base = mapping.base;
         let slice = |position: u32, size: u32| -> Option<&'static [u8]> {
@@ -100,37 +101,25 @@ impl Image {
             modules: table(SectionKind::Modules)?,
             index: table(SectionKind::ModuleIndex)?,
             externs: table(SectionKind::Externs)?,
-            strings: table(SectionKind::Strings)?,
-            static_strings: table(SectionKind::StaticStrings)?,
+            statics: table(SectionKind::StaticStrings)?,
             units: table(SectionKind::Units)?,
             fixups: table(SectionKind::Fixups)?,
-            eager_base: table(SectionKind::EagerBase)?,
             named: table(SectionKind::Named)?,
             recipes: table(SectionKind::Recipes)?,
         };
         if tables.modules.len() / ModuleRecord::SIZE < header.module_count as usize {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
         }
-        let objects = (objects.position, end);
-        let image = Image { header, base, tables, objects, patched: AtomicU64::new(0) };
+        let (objects, size) = (base + objects.position as usize, objects.size);
+        let image = Image { header, base, tables, objects, size, patched: AtomicU64::new(0) };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
-        let addresses = [image.tables.externs, image.tables.static_strings];
+        let addresses = [image.tables.externs, image.tables.statics];
         if tables_checksum(&roots, addresses, text) != image.header.tables_checksum {
             return Err(Reason::Malformed("checksum of roots, externs and static strings"));
         }
-        image.relocate_eagerly().map_err(|Malformed| Reason::Malformed(SectionKind::EagerBase.elf_name()))?;
         Ok(image)
-    }
-
-    fn relocate_eagerly(&self) -> Result<(), Malformed> {
-        if self.is_at_preferred_base() {
-            return Ok(());
-        }
-        read_slots(Reader::new(self.tables.eager_base))
-            .ok_or(Malformed)?
-            .try_for_each(|slot| self.relocate(slot.ok_or(Malformed)?))
     }
 
     /// Address of the start of the image.
@@ -197,89 +186,77 @@ impl Image {
         record(self.tables.externs, number, ExternRecord::SIZE, ExternRecord::decode)
     }
 
-    /// Position of an interned string.
-    pub fn string(&self, number: u32) -> Option<u32> {
-        record(self.tables.strings, number, 4, |r| r.u32())
+    /// A string that the interpreter has a copy of.
+    pub fn static_string(&self, number: u32) -> Option<StaticRecord> {
+        record(self.tables.statics, number, StaticRecord::SIZE, StaticRecord::decode)
     }
 
-    /// Predicted address of the interpreter's own copy of an interned string, if it has one.
-    pub fn static_string(&self, number: u32) -> Option<u64> {
-        record(self.tables.static_strings, number, 8, |r| r.u64())
-    }
-
-    /// Fixup tables of a unit.
-    pub fn unit(&self, number: u32) -> Option<UnitReader<'static>> {
+    /// A unit and its table.
+    pub fn unit(&self, number: u32) -> Option<Unit> {
         let unit = |number| record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode);
         let this = unit(number)?;
-        let end = unit(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.start as usize);
-        let table = self.tables.fixups.get(this.start as usize..end)?;
-        if UnitRecord::checksum(table) != this.checksum {
-            return None;
-        }
-        UnitReader::new(table)
+        let end = unit(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.table as usize);
+        let table = self.tables.fixups.get(this.table as usize..end)?;
+        let (front, back) = table.split_at_checked(this.front as usize)?;
+        (this.front_sum(front) == this.front_checksum).then_some(Unit { record: this, front, back })
     }
 
-    /// Number of records.
+    /// Numbers of records.
     pub fn counts(&self) -> Counts {
+        let tables = &self.tables;
         Counts {
-            roots: self.tables.roots.len() / RootRecord::SIZE,
-            directories: self.tables.directories.len() / DirectoryRecord::SIZE,
-            externs: self.tables.externs.len() / ExternRecord::SIZE,
-            strings: self.tables.strings.len() / 4,
-            units: self.tables.units.len() / UnitRecord::SIZE,
-            named: self.tables.named.len() / NamedRecord::SIZE,
+            roots: tables.roots.len() / RootRecord::SIZE,
+            directories: tables.directories.len() / DirectoryRecord::SIZE,
+            externs: tables.externs.len() / ExternRecord::SIZE,
+            statics: tables.statics.len() / StaticRecord::SIZE,
+            units: tables.units.len() / UnitRecord::SIZE,
+            named: tables.named.len() / NamedRecord::SIZE,
+            chunks: self.header.pool.div_ceil(CHUNK) as usize,
         }
     }
 
-    /// A piece of text.
+    /// Text that a record points to.
     pub fn text(&self, text: TextRef) -> Option<&'static str> {
         text.get(self.tables.text)
     }
 
-    /// Address of the slot at `position`, if it is one.
-    fn slot(&self, position: u32) -> Result<*mut u64, Malformed> {
-        let (start, end) = self.objects;
-        if !position.is_multiple_of(SLOT) || position < start || u64::from(position) + u64::from(SLOT) > u64::from(end)
-        {
+    fn slot(&self, offset: u32) -> Result<*mut u64, Malformed> {
+        if !offset.is_multiple_of(SLOT) || u64::from(offset) + u64::from(SLOT) > u64::from(self.size) {
             return Err(Malformed);
         }
-        Ok((self.base + position as usize) as *mut u64)
+        Ok((self.objects + offset as usize) as *mut u64)
     }
 
-    /// What the slot at `position` holds.
-    pub fn read(&self, position: u32) -> Result<u64, Malformed> {
-        let slot = self.slot(position)?;
+    /// What the slot at `offset` holds.
+    pub fn read(&self, offset: u32) -> Result<u64, Malformed> {
+        let slot = self.slot(offset)?;
         // SAFETY: an aligned slot within the mapped objects; the GIL is held, so nobody writes to it now.
         Ok(unsafe { slot.read() })
     }
 
-    /// Writes `value` to a slot that holds its prediction, or `value` already: then nothing is written,
-    /// because an unnecessary write would make a page private.
-    pub fn replace(&self, position: u32, predicted: u64, value: u64) -> Result<(), Malformed> {
-        let slot = self.slot(position)?;
-        // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held, so nobody else uses it now.
-        unsafe {
-            match slot.read() {
-                old if old == value => {}
-                old if old == predicted => {
-                    slot.write(value);
-                    self.patched.fetch_add(1, Ordering::Relaxed);
-                }
-                _ => return Err(Malformed),
-            }
-        }
+    /// Writes to a slot that was empty.
+    pub fn fill(&self, offset: u32, value: u64) -> Result<(), Malformed> {
+        self.patched.fetch_add(1, Ordering::Relaxed);
+        self.write(offset, value)
+    }
+
+    /// Writes to a slot of an object that nobody else knows.
+    pub fn write(&self, offset: u32, value: u64) -> Result<(), Malformed> {
+        let slot = self.slot(offset)?;
+        // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held.
+        unsafe { slot.write(value) };
         Ok(())
     }
 
-    /// [`Image::replace`] for every slot of a list.
+    /// Writes `value` to slots that hold their prediction, or `value` already: then nothing is written,
+    /// because an unnecessary write would make a page private.
     pub fn replace_all(&self, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Malformed> {
-        let (start, end) = self.objects;
-        let last = end.checked_sub(SLOT).ok_or(Malformed)?;
+        let last = self.size.checked_sub(SLOT).ok_or(Malformed)?;
         let mut written = 0;
-        for position in slots {
-            // Positions in a list are multiples of a slot's size, and so is the start of the image.
-            let position = position.filter(|position| (start..=last).contains(position)).ok_or(Malformed)?;
-            let slot = (self.base + position as usize) as *mut u64;
+        for offset in slots {
+            // Offsets in a list are multiples of a slot's size, and objects start at one.
+            let offset = offset.filter(|offset| *offset <= last).ok_or(Malformed)?;
+            let slot = (self.objects + offset as usize) as *mut u64;
             // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held, so nobody else uses it now.
             unsafe {
                 match slot.read() {
@@ -296,28 +273,94 @@ impl Image {
         Ok(())
     }
 
-    /// The address of a position if the image were at its preferred base: what the builder wrote into slots.
-    pub fn predicted(&self, position: u32) -> u64 {
-        self.header.preferred_base.wrapping_add(u64::from(position))
-    }
-
-    /// Adds the distance from the preferred base to a slot that holds an address of the image.
-    pub fn relocate(&self, position: u32) -> Result<(), Malformed> {
-        let old = self.read(position)?;
-        let offset = old.wrapping_sub(self.header.preferred_base);
-        if offset >= self.header.span {
+    /// The words of a range of objects.
+    ///
+    /// # Safety
+    /// Nobody uses the objects before the slice is gone.
+    unsafe fn words(&self, range: Range) -> Result<&mut [u64], Malformed> {
+        let end = u64::from(range.start) + u64::from(range.size);
+        if end > u64::from(self.size) || !range.start.is_multiple_of(SLOT) {
             return Err(Malformed);
         }
-        self.replace(position, old, (self.base as u64).wrapping_add(offset))
+        let start = (self.objects + range.start as usize) as *mut u64;
+        // SAFETY: the range lies in a writable segment of an object that stays mapped, and its start is aligned. The GIL
+        // is held, and the caller vouches for the rest.
+        Ok(unsafe { std::slice::from_raw_parts_mut(start, (range.size / SLOT) as usize) })
     }
 
-    /// Address of the object at `position`, of at least `size` bytes.
-    pub fn object(&self, position: u32, size: u32) -> Result<*mut PyObject, Malformed> {
-        self.slot(position)?;
-        if u64::from(position) + u64::from(size) > u64::from(self.objects.1) {
+    /// Moves all addresses in a range of objects that nobody has used yet.
+    pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
+        // SAFETY: as this function says.
+        let words = unsafe { self.words(range) }?;
+        prefault(words);
+        self.patched.fetch_add(moves.apply(words), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Replaces a word wherever it is in a range of objects that nobody has used yet.
+    pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<(), Malformed> {
+        // SAFETY: as this function says.
+        let words = unsafe { self.words(range) }?;
+        let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
+        self.patched.fetch_add(found as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The piece of the pool with this number.
+    pub fn chunk(&self, number: u32) -> Option<Range> {
+        let start = number.checked_mul(CHUNK).filter(|start| *start < self.header.pool)?;
+        Some(Range { start, size: CHUNK.min(self.header.pool - start) })
+    }
+
+    /// Whether an offset lies in the pool.
+    pub fn is_in_pool(&self, offset: u32) -> bool {
+        offset < self.header.pool
+    }
+
+    /// Address of the object at `offset`, of at least `size` bytes.
+    pub fn object(&self, offset: u32, size: u32) -> Result<*mut PyObject, Malformed> {
+        self.slot(offset)?;
+        if u64::from(offset) + u64::from(size) > u64::from(self.size) {
             return Err(Malformed);
         }
-        Ok((self.base + position as usize) as *mut PyObject)
+        Ok((self.objects + offset as usize) as *mut PyObject)
+    }
+}
+
+/// Makes the pages that are about to be written to private with one call instead of a fault for each.
+fn prefault(words: &mut [u64]) {
+    /// `MADV_POPULATE_WRITE` (Linux 5.14); older kernels refuse, and every page has its fault.
+    const POPULATE_WRITE: libc::c_int = 23;
+    const PAGE: usize = 4096;
+    let start = words.as_ptr() as usize & !(PAGE - 1);
+    let end = words.as_ptr() as usize + size_of_val(words);
+    if end - start > PAGE {
+        // SAFETY: writable pages of the image, whose contents stay as they are.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
+    }
+}
+
+/// A unit's record and the two parts of its table; the checksum of the front agrees.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit {
+    /// The record.
+    pub record: UnitRecord,
+    front: &'static [u8],
+    back: &'static [u8],
+}
+
+impl Unit {
+    /// What is always done.
+    pub fn front(&self) -> Result<Front<'static>, Malformed> {
+        Front::new(self.front, self.record.hot.start).ok_or(Malformed)
+    }
+
+    /// What is done where a prediction failed.
+    pub fn back(&self) -> Result<Back<'static>, Malformed> {
+        if UnitRecord::back_sum(self.back) != self.record.back_checksum {
+            return Err(Malformed);
+        }
+        Back::new(self.back, self.record.hot.start).ok_or(Malformed)
     }
 }
 
@@ -330,10 +373,12 @@ pub struct Counts {
     pub directories: usize,
     /// Externs.
     pub externs: usize,
-    /// Interned strings.
-    pub strings: usize,
+    /// Strings that the interpreter has copies of.
+    pub statics: usize,
     /// Fixup units.
     pub units: usize,
     /// Named objects.
     pub named: usize,
+    /// Pieces of the pool.
+    pub chunks: usize,
 }

@@ -38,6 +38,7 @@ mod pause;
 mod py;
 mod reason;
 mod recipe;
+mod relocate;
 mod search;
 mod settings;
 mod shortcut;

@@ -3,90 +3,133 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Extern, SLOT, Slots, TypeId};
+use cds_layout::format::{Extern, SLOT, StaticText, TypeId};
 use pyo3_ffi as ffi;
 
 use crate::externs;
 use crate::fixup::Failure;
 use crate::image::Image;
-use crate::py::PyObject;
+use crate::py::{self, PyObject};
 use crate::table::Pointers;
 
-/// The canonical copies, asked for when first needed. One owned reference to each is kept for ever, so
-/// that no copy is freed while image objects point to it.
+/// Which strings are canonical.
+///
+/// Of an image's own string its state says that it is, once it was interned. One that turned out to be another copy of
+/// what was interned already is never used by anybody: in it, the slot of the type is cleared and that of the hash has
+/// the address of the canonical copy.
 #[derive(Debug)]
 pub struct Strings {
-    canonical: Pointers<PyObject>,
+    /// The canonical copies of strings that the interpreter has copies of, asked for when first needed. One owned
+    /// reference to each is kept for ever.
+    statics: Pointers<PyObject>,
     layout: &'static Layout,
-    /// `&PyUnicode_Type`, and its prediction.
-    str_type: (u64, u64),
+    /// `&PyUnicode_Type`
+    str_type: u64,
 }
 
 impl Strings {
     /// Nothing interned yet.
     pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
-        let type_ = Extern::Type(TypeId::Str);
-        let predicted = (0..image.counts().externs as u32)
-            .filter_map(|number| image.extern_(number))
-            .find(|record| record.object == type_)
-            .map_or(0, |record| record.predicted);
-        let str_type = (externs::resolve(type_)?.as_ptr() as u64, predicted);
-        Ok(Strings { canonical: Pointers::new(image.counts().strings), layout, str_type })
+        let str_type = externs::resolve(Extern::Type(TypeId::Str))?.as_ptr() as u64;
+        Ok(Strings { statics: Pointers::new(image.counts().statics), layout, str_type })
     }
 
-    /// Address of the canonical copy of string `number`, and what slots that point to the string hold in the file.
+    /// Bytes of a string before its characters, at most.
+    pub fn head_size(&self) -> u32 {
+        self.layout.str_.compact_data
+    }
+
+    /// Address of the image's own copy of the string at `offset`, and the canonical copy.
+    pub fn canonical(&self, image: &Image, offset: u32) -> Result<(*mut PyObject, NonNull<PyObject>), Failure> {
+        let rows = &self.layout.str_;
+        let slot = |at: u32| offset.checked_add(at).ok_or(Failure::Malformed);
+        let own = image.object(offset, rows.ascii_data)?;
+        // SAFETY: within the object, as the line before says; the GIL is held.
+        let state = unsafe { own.byte_add(rows.state as usize).cast::<u32>().read() };
+        if state & rows.bits.interned_mask != 0 {
+            return Ok((own, NonNull::new(own).ok_or(Failure::Malformed)?));
+        }
+        if image.read(slot(self.layout.head.type_)?)? == 0 {
+            let canonical = image.read(slot(rows.hash)?)? as *mut PyObject;
+            return Ok((own, NonNull::new(canonical).ok_or(Failure::Malformed)?));
+        }
+        Ok((own, self.intern_own(image, offset, own)?))
+    }
+
+    /// Hands the image's own copy to the interpreter, once.
+    fn intern_own(&self, image: &Image, offset: u32, own: *mut PyObject) -> Result<NonNull<PyObject>, Failure> {
+        let head = &self.layout.head;
+        let slot = |at: u32| offset.checked_add(at).ok_or(Failure::Malformed);
+        // Nobody has seen the string yet: any other count means that it is none.
+        if image.read(slot(head.refcnt)?)? != self.layout.refcount.initial
+            || image.read(slot(head.type_)?)? != self.str_type
+        {
+            return Err(Failure::Malformed);
+        }
+        // SAFETY: an object in the image, which is a `str`.
+        let canonical = unsafe { intern(own) }.ok_or(Failure::Python)?;
+        if canonical.as_ptr() != own {
+            image.write(slot(head.type_)?, 0)?;
+            image.write(slot(self.layout.str_.hash)?, canonical.as_ptr() as u64)?;
+        }
+        Ok(canonical)
+    }
+
+    /// What slots hold that point to the interpreter's string `number`, and its canonical copy.
     ///
-    /// `slots` are some such slots.
-    pub fn canonical(&self, image: &Image, number: u32, slots: &Slots<'_>) -> Result<(u64, u64), Failure> {
-        let position = image.string(number).ok_or(Failure::Malformed)?;
-        let static_ = image.static_string(number);
-        let predicted = static_.unwrap_or_else(|| image.predicted(position));
-        let canonical = match self.canonical.get(number) {
-            Some(known) => known,
-            // Slot and table must agree where the string lies before anything is taken for one.
-            None => {
-                let witness = slots.clone().next().flatten().ok_or(Failure::Malformed)?;
-                if image.read(witness)? != predicted {
-                    return Err(Failure::Malformed);
-                }
-                let canonical = match static_ {
-                    Some(address) => match self.static_copy(image, position, address)? {
-                        Some(canonical) => canonical,
-                        None => self.intern_own(image, position)?,
-                    },
-                    None => self.intern_own(image, position)?,
-                };
-                self.canonical.set(number, canonical);
-                canonical
+    /// `distance` is that of the interpreter's addresses; `ensure` makes the head of a string of the image usable.
+    pub fn of_interpreter(
+        &self,
+        image: &Image,
+        number: u32,
+        distance: u64,
+        ensure: impl Fn(u32) -> Result<(), Failure>,
+    ) -> Result<(u64, NonNull<PyObject>), Failure> {
+        let record = image.static_string(number).ok_or(Failure::Malformed)?;
+        let predicted = record.predicted.wrapping_add(distance);
+        if let Some(known) = self.statics.get(number) {
+            return Ok((predicted, known));
+        }
+        let canonical = match record.text {
+            StaticText::Latin1(character) => {
+                let string = py::latin1(character)?.into_ptr();
+                // SAFETY: a `str`, and a reference that was just taken.
+                unsafe { intern(string) }.ok_or(Failure::Python)?
             }
+            StaticText::Own(offset) => match self.static_copy(image, offset, predicted)? {
+                Some(canonical) => canonical,
+                None => {
+                    ensure(offset)?;
+                    self.canonical(image, offset)?.1
+                }
+            },
         };
-        Ok((canonical.as_ptr() as u64, predicted))
+        self.statics.set(number, canonical);
+        Ok((predicted, canonical))
     }
 
-    /// The interpreter's own copy of the string at `position`, if it lies at `address` as predicted: then nothing is hashed and
-    /// nothing is written.
-    fn static_copy(&self, image: &Image, position: u32, address: u64) -> Result<Option<NonNull<PyObject>>, Failure> {
-        let (actual, predicted) = self.str_type;
-        // The type at its predicted address is in the same file, which is mapped where the builder saw it. Which file that
-        // is, the identity in the header says.
-        if actual != predicted || actual == 0 || !address.is_multiple_of(u64::from(SLOT)) {
-            return Ok(None);
+    /// The interpreter's own copy of the string at `offset`, if it lies at `address` as predicted and is interned: then nothing
+    /// is hashed and nothing is written.
+    fn static_copy(&self, image: &Image, offset: u32, address: u64) -> Result<Option<NonNull<PyObject>>, Failure> {
+        if !address.is_multiple_of(u64::from(SLOT)) {
+            return Err(Failure::Malformed);
         }
         let rows = &self.layout.str_;
-        let at = |offset: u32| position.checked_add(offset).ok_or(Failure::Malformed);
+        let at = |row: u32| offset.checked_add(row).ok_or(Failure::Malformed);
         let length = image.read(at(rows.length)?)?;
         let size = u32::try_from(length).ok().and_then(|n| n.checked_add(rows.ascii_data)).ok_or(Failure::Malformed)?;
-        let own = image.object(position, size)? as u64;
+        let own = image.object(offset, size)? as u64;
         let shape = (7 << rows.bits.kind_shift) | rows.bits.compact | rows.bits.ascii;
-        // SAFETY: `own` is checked to lie in the image. `address` is that of a string inside `_PyRuntime` of this build of the
-        // interpreter (the header's checksum covers it), which is mapped as it was for the builder, and lives for ever.
+        // SAFETY: `own` is checked to lie in the image. `address` is that of a string in the file that this build of the
+        // interpreter was loaded from (the header's checksum covers it), at the distance at which all of its other objects
+        // were found.
         let same = unsafe {
-            let word = |base: u64, offset: u32| ((base + u64::from(offset)) as *const u64).read();
+            let word = |base: u64, row: u32| ((base + u64::from(row)) as *const u64).read();
             let state = |base: u64| ((base + u64::from(rows.state)) as *const u32).read();
             let text = |base: u64| {
                 std::slice::from_raw_parts((base + u64::from(rows.ascii_data)) as *const u8, length as usize)
             };
-            word(address, self.layout.head.type_) == actual
+            word(address, self.layout.head.type_) == self.str_type
                 && word(address, rows.length) == length
                 && (state(address) ^ state(own)) & shape == 0
                 && state(own) & rows.bits.ascii != 0
@@ -96,24 +139,9 @@ impl Strings {
         if !same {
             return Ok(None);
         }
-        // SAFETY: a live object. The reference is kept for ever, as that to any canonical copy.
+        // SAFETY: a live object. The reference is kept for ever.
         unsafe { ffi::Py_IncRef(address as *mut PyObject) };
         Ok(NonNull::new(address as *mut PyObject))
-    }
-
-    /// Hands the image's own copy to the interpreter, once.
-    fn intern_own(&self, image: &Image, position: u32) -> Result<NonNull<PyObject>, Failure> {
-        let head = &self.layout.head;
-        let slot = |offset: u32| position.checked_add(offset).ok_or(Failure::Malformed);
-        let own = image.object(position, self.layout.str_.ascii_data)?;
-        // Nobody has seen the string yet: any other count means that it is none.
-        if image.read(slot(head.refcnt)?)? != self.layout.refcount.initial {
-            return Err(Failure::Malformed);
-        }
-        let (actual, predicted) = self.str_type;
-        image.replace(slot(head.type_)?, predicted, actual)?;
-        // SAFETY: an object in the image, whose type was just set to `str`.
-        unsafe { intern(own) }.ok_or(Failure::Python)
     }
 }
 

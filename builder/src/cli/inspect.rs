@@ -77,7 +77,7 @@ fn by_kind(image: &Image<'_>) -> BTreeMap<&'static str, usize> {
 
 fn largest<'a>(image: &'a Image<'_>) -> Vec<&'a ModuleRecord> {
     let mut modules: Vec<_> = image.modules.iter().filter(|m| m.kind == ModuleKind::Source).collect();
-    modules.sort_by_key(|m| (std::cmp::Reverse(m.size), m.name.start));
+    modules.sort_by_key(|m| (std::cmp::Reverse(image.unit_size(m.unit)), m.name.start));
     modules
 }
 
@@ -102,11 +102,9 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     if !image.named.is_empty() {
         writeln!(out, "named objects  {}", image.named.len())?;
     }
-    let own = match image.static_strings.len() {
-        0 => String::new(),
-        own => format!(", {own} of them predicted to be the interpreter's own"),
-    };
-    writeln!(out, "strings        {} interned{own}", image.strings.len())?;
+    if !image.statics.is_empty() {
+        writeln!(out, "strings        {} predicted to be the interpreter's own", image.statics.len())?;
+    }
     if !image.roots.is_empty() {
         writeln!(out, "\nroots")?;
     }
@@ -119,7 +117,9 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         for (kind, stats) in &notes.objects {
             writeln!(out, "  {kind:<24} {:>9} {:>12}", stats.count, stats.bytes)?;
         }
-        writeln!(out, "  {:<24} {:>9} {:>12}", "(of these in the pool)", "", notes.pool_bytes)?;
+        writeln!(out, "  {:<24} {:>9} {:>12}", "(of these shared)", "", notes.pool_bytes)?;
+        writeln!(out, "  {:<24} {:>9} {:>12}", "(touched by imports)", "", notes.hot_bytes)?;
+        writeln!(out, "  {:<24} {:>9} {:>12}", "(touched later, if at all)", "", notes.cold_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(marshal data replaced)", "", notes.marshal_bytes)?;
     }
     writeln!(out, "\n{:<36} {:>12}", "sections", "bytes")?;
@@ -131,7 +131,7 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         writeln!(out, "\n{:<26} {:<10} {:>9} {:>12}", "named objects", "type", "objects", "bytes")?;
         for object in &image.named[..shown] {
             let (name, kind) = (image.text(object.name), object.kind.name());
-            writeln!(out, "  {name:<24} {kind:<10} {:>9} {:>12}", object.count, object.size)?;
+            writeln!(out, "  {name:<24} {kind:<10} {:>9} {:>12}", object.count, image.unit_size(object.unit))?;
         }
         if shown < image.named.len() {
             writeln!(out, "  and {} more", image.named.len() - shown)?;
@@ -144,7 +144,7 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     let shown = if args.modules { modules.len() } else { modules.len().min(10) };
     writeln!(out, "\n{:<36} {:>12}", if args.modules { "modules by size" } else { "largest modules" }, "bytes")?;
     for module in &modules[..shown] {
-        writeln!(out, "  {:<34} {:>12}", image.text(module.name), module.size)?;
+        writeln!(out, "  {:<34} {:>12}", image.text(module.name), image.unit_size(module.unit))?;
     }
     Ok(out)
 }
@@ -161,7 +161,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
                 "kind": kind_name(m.kind),
                 "package": m.is_package(),
                 "path": image.module_path(m),
-                "bytes": m.size,
+                "bytes": image.unit_size(m.unit),
             })
         })
         .collect();
@@ -184,7 +184,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
                 "name": image.text(o.name),
                 "type": o.kind.name(),
                 "objects": o.count,
-                "bytes": o.size,
+                "bytes": image.unit_size(o.unit),
                 "recipe_bytes": o.recipe_size,
             })
         })
@@ -204,8 +204,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         "notes": notes,
         "roots": roots,
         "sections": sections,
-        "strings": image.strings.len(),
-        "static_strings": image.static_strings.len(),
+        "static_strings": image.statics.len(),
         "module_kinds": by_kind(image),
         "modules": modules,
         "objects": objects,

@@ -6,8 +6,8 @@
 
 use super::machine::Machine;
 use cds_layout::format::{
-    HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, SEGMENT_ALIGN, Section, SectionKind, Writer as Bytes,
-    checksum32,
+    CHUNK, HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, SEGMENT_ALIGN, Section, SectionKind,
+    Writer as Bytes, checksum32,
 };
 use object::elf;
 use object::write::StringId;
@@ -81,7 +81,8 @@ const BUCKETS: u32 = 1;
 const NOTE_HEAD: u64 = 12 + 4;
 const IDENTITY_NOTE: u64 = NOTE_HEAD + HEADER_SIZE as u64;
 const BUILD_ID_NOTE: u64 = NOTE_HEAD + 20;
-const OBJECT_ALIGN: u64 = 64;
+/// The linker writes to `.dynamic`, which lies before the objects: it gets pages of its own.
+const OBJECT_ALIGN: u64 = CHUNK as u64;
 
 /// Positions for tables and objects of these sizes.
 pub fn frame(table_sizes: &[usize], objects: usize) -> Result<Frame, EmitError> {

@@ -3,7 +3,8 @@
 use super::Image;
 use crate::elf::digest;
 use cds_layout::format::{
-    Group, ModuleKind, NONE, SLOT, SectionKind, UnitRecord, checksum32, leaves_of, tables_checksum,
+    CHUNK, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, checksum32, leaves_of,
+    tables_checksum,
 };
 use goblin::elf::Elf;
 use serde::Serialize;
@@ -23,8 +24,9 @@ pub fn structure(image: &Image<'_>) -> Vec<Finding> {
     let mut checker = Checker { image, findings: Vec::new() };
     checker.digest();
     checker.modules();
-    checker.strings();
+    checker.statics();
     checker.units();
+    checker.addresses();
     checker.named();
     checker.elf();
     checker.findings
@@ -46,11 +48,19 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Whether `position..position + size` lies within the objects.
-    fn inside(&self, position: u32, size: u32) -> bool {
-        self.image.sections.get(&SectionKind::Objects).is_some_and(|s| {
-            position >= s.position && u64::from(position) + u64::from(size) <= u64::from(s.position) + u64::from(s.size)
-        })
+    /// Bytes of objects.
+    fn objects(&self) -> u32 {
+        self.image.section(SectionKind::Objects).len() as u32
+    }
+
+    /// Whether a range lies within the objects.
+    fn inside(&self, range: Range) -> bool {
+        u64::from(range.start) + u64::from(range.size) <= u64::from(self.objects())
+    }
+
+    /// Whether an object may lie at an offset.
+    fn is_place(&self, offset: u32) -> bool {
+        self.inside(Range { start: offset, size: SLOT }) && offset.is_multiple_of(SLOT)
     }
 
     fn modules(&mut self) {
@@ -96,58 +106,79 @@ impl Checker<'_, '_> {
                 }
                 continue;
             }
-            if module.unit as usize >= image.units.len() {
+            let Some(unit) = image.units.get(module.unit as usize) else {
                 self.report("modules", format!("`{name}` has no fixup unit"));
-            }
-            let within = module.code >= module.start
-                && u64::from(module.code) < u64::from(module.start) + u64::from(module.size);
-            if !within || !self.inside(module.start, module.size) || module.code % SLOT != 0 {
-                self.report("modules", format!("the code of `{name}` lies outside its region"));
+                continue;
+            };
+            let within = unit.hot.start <= module.code && module.code - unit.hot.start < unit.hot.size;
+            if !within || module.code % SLOT != 0 {
+                self.report("modules", format!("the code of `{name}` lies outside its range"));
             }
         }
     }
 
-    fn strings(&mut self) {
-        if self.image.static_strings.len() > self.image.strings.len() {
-            self.report("strings", "there are more static strings than strings");
-        }
-        for (number, &position) in self.image.strings.iter().enumerate() {
-            if !self.inside(position, 8) || position % SLOT != 0 {
-                self.report("strings", format!("string {number} lies outside the objects"));
+    fn statics(&mut self) {
+        for (number, record) in self.image.statics.iter().enumerate() {
+            if matches!(record.text, StaticText::Own(offset) if !self.is_place(offset)) {
+                self.report("strings", format!("static string {number} lies outside the objects"));
             }
         }
     }
 
     fn units(&mut self) {
         let image = self.image;
-        for number in 0..image.units.len() as u32 {
-            let sum = image.unit_bytes(number).map(UnitRecord::checksum);
-            if sum != Some(image.units[number as usize].checksum) {
-                self.report("fixups", format!("the checksum of unit {number} does not agree"));
+        for (number, record) in (0..).zip(&image.units) {
+            let (front, back) =
+                image.unit_bytes(number).and_then(|table| table.split_at_checked(record.front as usize)).unzip();
+            let sums = (front.map(|bytes| record.front_sum(bytes)), back.map(UnitRecord::back_sum));
+            if sums != (Some(record.front_checksum), Some(record.back_checksum)) {
+                self.report("fixups", format!("a checksum of unit {number} does not agree"));
+            }
+            if !self.inside(record.hot) || !self.inside(record.cold) {
+                self.report("fixups", format!("unit {number} lies outside the objects"));
             }
             let Some(unit) = image.unit(number) else {
                 self.report("fixups", format!("the table of unit {number} is malformed"));
                 continue;
             };
-            if unit.units.iter().any(|&u| u as usize >= image.units.len() || u == number) {
-                self.report("fixups", format!("unit {number} depends on a unit that does not exist"));
+            if unit.chunks.iter().any(|&chunk| chunk >= image.header.pool.div_ceil(CHUNK)) {
+                self.report("fixups", format!("unit {number} needs a part of the pool that does not exist"));
             }
-            for &slot in &unit.base {
-                self.address(number, slot);
-            }
-            self.predictions(number, &unit.externs, |key| image.externs.get(key as usize).map(|e| e.predicted));
-            let base = image.header.preferred_base;
-            self.predictions(number, &unit.strings, |key| image.predicted_string(key));
-            self.predictions(number, &unit.frozensets, |key| self_inside(image, key).then_some(0));
-            if let Some(f) = &unit.filename {
-                let group = Group { key: f.string, slots: f.slots.clone() };
-                self.predictions(number, &[group], |key| self_inside(image, key).then_some(base + u64::from(key)));
+            self.predictions(number, &unit.statics, |key| image.statics.get(key as usize).map(|s| s.predicted));
+            let objects = self.objects();
+            let own = |key| (key < objects).then(|| image.address(key));
+            self.predictions(number, &unit.strings, own);
+            self.predictions(number, &unit.frozensets, |key| (key < objects).then_some(0));
+            if unit.filename.is_some_and(|filename| !self.is_place(filename.string)) {
+                self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
             }
         }
-        match image.eager() {
-            None => self.report("fixups", "the eager slots are malformed"),
-            Some(slots) => slots.into_iter().for_each(|slot| self.address(NONE, slot)),
+    }
+
+    /// Every word that the loader takes for an address is one.
+    fn addresses(&mut self) {
+        let (image, header) = (self.image, &self.image.header);
+        let first = image.address(0);
+        let predicted = image.externs.iter().map(|e| e.predicted).chain(image.statics.iter().map(|s| s.predicted));
+        let predicted: BTreeSet<u64> = predicted.collect();
+        let outside = |word: &&u64| word.wrapping_sub(header.externs_start) >= header.externs_size;
+        if let Some(word) = predicted.iter().find(outside) {
+            self.report("externs", format!("{word:#x} is not in the window of such words"));
         }
+        // Where the interpreter's addresses do not move, the loader does not look for them.
+        let moves = header.externs_start >> 47 != 0;
+        let mut wrong = Vec::new();
+        for (number, word) in image.section(SectionKind::Objects).chunks_exact(8).enumerate() {
+            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+            let bad_own = word.wrapping_sub(header.preferred_base) < header.span
+                && word.wrapping_sub(first) >= u64::from(self.objects());
+            let bad_extern =
+                moves && word.wrapping_sub(header.externs_start) < header.externs_size && !predicted.contains(&word);
+            if bad_own || bad_extern {
+                wrong.push(format!("the word {word:#x} at {:#x} points to no object", number * 8));
+            }
+        }
+        wrong.into_iter().for_each(|message| self.report("addresses", message));
     }
 
     fn named(&mut self) {
@@ -173,21 +204,9 @@ impl Checker<'_, '_> {
             if taken.is_none() || (taken == Some(0)) != (object.leaves == NONE) {
                 report(&format!("the recipe of `{name}` is malformed"));
             }
-            let leaves = object.leaves == NONE || (self_inside(image, object.leaves) && object.leaves % SLOT == 0);
-            if !leaves || !self.inside(object.start, object.size) {
+            if object.leaves != NONE && !self.is_place(object.leaves) {
                 self.report("objects", format!("`{name}` lies outside the objects"));
             }
-        }
-    }
-
-    /// A slot that holds an address of the image.
-    fn address(&mut self, unit: u32, slot: u32) {
-        let base = self.image.header.preferred_base;
-        let target = self.image.word(slot).and_then(|w| u32::try_from(w.checked_sub(base)?).ok());
-        if !self.inside(slot, 8) || !slot.is_multiple_of(SLOT) {
-            self.report("fixups", format!("unit {unit}: slot {slot:#x} lies outside the objects"));
-        } else if !target.is_some_and(|t| self.inside(t, 1)) {
-            self.report("fixups", format!("unit {unit}: slot {slot:#x} does not point into the objects"));
         }
     }
 
@@ -199,7 +218,7 @@ impl Checker<'_, '_> {
                 continue;
             };
             for &slot in &group.slots {
-                if !self.inside(slot, 8) || slot % SLOT != 0 {
+                if !self.is_place(slot) {
                     self.report("fixups", format!("unit {unit}: slot {slot:#x} lies outside the objects"));
                 } else if self.image.word(slot) != Some(predicted) {
                     self.report(
@@ -230,16 +249,12 @@ impl Checker<'_, '_> {
             return;
         }
         let symbols: BTreeSet<_> = symbols.into_iter().collect();
-        let modules = image.modules.iter().filter(|m| m.unit != NONE).map(|m| (m.start, m.size, m.name));
-        for (start, size, name) in modules.chain(image.named.iter().map(|o| (o.start, o.size, o.name))) {
-            let start = image.header.preferred_base + u64::from(start);
-            if !symbols.contains(&(start, u64::from(size))) {
+        let modules = image.modules.iter().map(|m| (m.unit, m.name));
+        for (unit, name) in modules.chain(image.named.iter().map(|o| (o.unit, o.name))) {
+            let Some(unit) = image.units.get(unit as usize) else { continue };
+            if !symbols.contains(&(image.address(unit.hot.start), u64::from(unit.hot.size))) {
                 self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }
     }
-}
-
-fn self_inside(image: &Image<'_>, position: u32) -> bool {
-    image.sections.get(&SectionKind::Objects).is_some_and(|s| position >= s.position && position < s.position + s.size)
 }

@@ -3,7 +3,7 @@
 use super::ImageError;
 use cds_layout::format::{
     DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, Section, SectionKind,
-    TextRef, UnitRecord, UnitTables, find_header, read_slots,
+    StaticRecord, TextRef, UnitRecord, UnitTables, find_header,
 };
 use std::collections::BTreeMap;
 
@@ -26,11 +26,9 @@ pub struct Image<'a> {
     pub modules: Vec<ModuleRecord>,
     /// Externs.
     pub externs: Vec<ExternRecord>,
-    /// Positions of the interned strings.
-    pub strings: Vec<u32>,
-    /// Addresses of the interpreter's own copies of the first of them.
-    pub static_strings: Vec<u64>,
-    /// Where the units' tables lie.
+    /// Interned strings that the interpreter has copies of.
+    pub statics: Vec<StaticRecord>,
+    /// Where the units' objects and tables lie.
     pub units: Vec<UnitRecord>,
     /// Named objects.
     pub named: Vec<NamedRecord>,
@@ -53,8 +51,7 @@ impl<'a> Image<'a> {
             directories: Vec::new(),
             modules: Vec::new(),
             externs: Vec::new(),
-            strings: Vec::new(),
-            static_strings: Vec::new(),
+            statics: Vec::new(),
             units: Vec::new(),
             named: Vec::new(),
         };
@@ -62,8 +59,7 @@ impl<'a> Image<'a> {
         image.directories = image.records(SectionKind::Directories, DirectoryRecord::decode)?;
         image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
-        image.strings = image.records(SectionKind::Strings, Reader::u32)?;
-        image.static_strings = image.records(SectionKind::StaticStrings, Reader::u64)?;
+        image.statics = image.records(SectionKind::StaticStrings, StaticRecord::decode)?;
         image.units = image.records(SectionKind::Units, UnitRecord::decode)?;
         image.named = image.records(SectionKind::Named, NamedRecord::decode)?;
         Ok(image)
@@ -92,13 +88,6 @@ impl<'a> Image<'a> {
         text.get(self.section(SectionKind::Text)).unwrap_or_default()
     }
 
-    /// What slots that point to an interned string hold in the file.
-    pub fn predicted_string(&self, number: u32) -> Option<u64> {
-        let own = *self.strings.get(number as usize)?;
-        let own = self.header.preferred_base.wrapping_add(u64::from(own));
-        Some(self.static_strings.get(number as usize).copied().unwrap_or(own))
-    }
-
     /// The module index.
     pub fn index(&self) -> Option<Index<'a>> {
         Index::new(self.section(SectionKind::ModuleIndex))
@@ -107,25 +96,32 @@ impl<'a> Image<'a> {
     /// The bytes of a unit's table.
     pub fn unit_bytes(&self, number: u32) -> Option<&'a [u8]> {
         let fixups = self.section(SectionKind::Fixups);
-        let start = self.units.get(number as usize)?.start as usize;
-        let end = self.units.get(number as usize + 1).map_or(fixups.len(), |next| next.start as usize);
+        let start = self.units.get(number as usize)?.table as usize;
+        let end = self.units.get(number as usize + 1).map_or(fixups.len(), |next| next.table as usize);
         fixups.get(start..end)
     }
 
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables> {
-        UnitTables::decode(self.unit_bytes(number)?)
+        let record = self.units.get(number as usize)?;
+        UnitTables::decode(self.unit_bytes(number)?, record.front, record.hot.start)
     }
 
-    /// Slots that are relocated when the image is mapped; `None` if the list is malformed.
-    pub fn eager(&self) -> Option<Vec<u32>> {
-        read_slots(Reader::new(self.section(SectionKind::EagerBase)))?.collect()
+    /// Bytes that belong to a unit alone; 0 if there is no such unit.
+    pub fn unit_size(&self, number: u32) -> u32 {
+        self.units.get(number as usize).map_or(0, |unit| unit.hot.size.saturating_add(unit.cold.size))
     }
 
-    /// The word in a slot.
-    pub fn word(&self, position: u32) -> Option<u64> {
-        let start = position as usize;
-        Some(u64::from_le_bytes(self.bytes.get(start..start + 8)?.try_into().ok()?))
+    /// The word at an offset of the objects.
+    pub fn word(&self, offset: u32) -> Option<u64> {
+        let start = offset as usize;
+        Some(u64::from_le_bytes(self.section(SectionKind::Objects).get(start..start.checked_add(8)?)?.try_into().ok()?))
+    }
+
+    /// What slots that point to the object at this offset hold in the file.
+    pub fn address(&self, offset: u32) -> u64 {
+        let objects = self.sections.get(&SectionKind::Objects).map_or(0, |section| section.position);
+        self.header.preferred_base.wrapping_add(u64::from(objects)).wrapping_add(u64::from(offset))
     }
 
     /// The path of a directory at build time.

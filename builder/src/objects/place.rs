@@ -1,34 +1,29 @@
-//! Gives every object its position: one region per module, then the pool of shared objects.
+//! Gives every object its place: the pool of shared objects, then what an import touches of each unit, then the rest
+//! of each unit.
 //!
-//! Offsets here count from the start of the objects; the position in the image is known once
-//! the tables before them have their size.
+//! Offsets count from the start of the objects.
 
+use super::part::{Part, parts};
+use super::pool;
 use crate::graph::Str;
 use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{Layout, SliceLayout};
-use cds_layout::format::{MAX_SPAN, SLOT};
+use cds_layout::format::{CHUNK, MAX_SPAN, Range, SLOT};
 
 /// Where the objects lie.
 #[derive(Debug)]
 pub struct Placement {
     /// By node id: offset of the object (not of the collector's head before it), or [`Placement::NOWHERE`].
     offsets: Vec<u32>,
-    /// By module: offset and size of its region.
-    pub regions: Vec<Region>,
-    /// The pool of objects that several modules use.
-    pub pool: Region,
+    /// By unit: what an import touches.
+    pub hot: Vec<Range>,
+    /// By unit: the rest.
+    pub cold: Vec<Range>,
+    /// The pool of objects that several units use: it comes first.
+    pub pool: Range,
     /// Placed nodes in the order of their offsets.
     pub order: Vec<NodeId>,
     /// Bytes of all objects.
-    pub size: u32,
-}
-
-/// A range of offsets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Region {
-    /// First byte.
-    pub start: u32,
-    /// Number of bytes.
     pub size: u32,
 }
 
@@ -49,8 +44,14 @@ impl Placement {
     }
 }
 
-/// Places all nodes.
-pub fn place(constants: &Constants, layout: &Layout) -> Result<Placement, TooLarge> {
+/// Places all nodes. `names` are those of the units; `is_static` tells strings that the interpreter has a copy of.
+pub fn place(
+    constants: &Constants,
+    layout: &Layout,
+    names: &[String],
+    is_static: impl Fn(NodeId) -> bool,
+) -> Result<Placement, TooLarge> {
+    let parts = parts(constants, is_static);
     let mut at = Cursor {
         constants,
         layout,
@@ -58,25 +59,31 @@ pub fn place(constants: &Constants, layout: &Layout) -> Result<Placement, TooLar
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    let mut regions = Vec::with_capacity(constants.modules.len());
+    pool::order(constants, &parts, names).into_iter().try_for_each(|id| at.put(id))?;
+    let pool = at.range_from(0);
+    at.align();
+
+    let mut hot = Vec::with_capacity(constants.modules.len());
+    let mut colds = Vec::with_capacity(constants.modules.len());
     for (number, module) in constants.modules.iter().enumerate() {
+        // Parents before children: the root leads its range.
+        let own = module.used.iter().rev().copied().filter(|&id| constants.owner(id) == Some(number as u32));
+        let mut own: Vec<NodeId> = own.collect();
+        own.sort_by_key(|id| parts[id.0 as usize]);
         let start = at.end;
-        // Parents before children: the root code object, which import touches first, leads its region.
-        for &id in module.used.iter().rev() {
-            if constants.owner(id) == Some(number as u32) {
-                at.put(id)?;
-            }
-        }
-        regions.push(Region { start: start as u32, size: (at.end - start) as u32 });
+        let warm = own.partition_point(|id| parts[id.0 as usize] < Part::Cold);
+        colds.push(own.split_off(warm));
+        own.into_iter().try_for_each(|id| at.put(id))?;
+        hot.push(at.range_from(start));
     }
-    let start = at.end;
-    for id in (0..constants.len() as u32).map(NodeId) {
-        if constants.owner(id).is_none() {
-            at.put(id)?;
-        }
+    at.align();
+    let mut cold = Vec::with_capacity(colds.len());
+    for own in colds {
+        let start = at.end;
+        own.into_iter().try_for_each(|id| at.put(id))?;
+        cold.push(at.range_from(start));
     }
-    let pool = Region { start: start as u32, size: (at.end - start) as u32 };
-    Ok(Placement { offsets: at.offsets, regions, pool, order: at.order, size: at.end as u32 })
+    Ok(Placement { offsets: at.offsets, hot, cold, pool, order: at.order, size: at.end as u32 })
 }
 
 struct Cursor<'a> {
@@ -99,6 +106,15 @@ impl Cursor<'_> {
         self.order.push(id);
         self.end = (self.end + u64::from(head) + size).next_multiple_of(u64::from(SLOT));
         if self.end > MAX_SPAN { Err(TooLarge) } else { Ok(()) }
+    }
+
+    /// What is written to lies on other pages than what is not.
+    fn align(&mut self) {
+        self.end = self.end.next_multiple_of(u64::from(CHUNK));
+    }
+
+    fn range_from(&self, start: u64) -> Range {
+        Range { start: start as u32, size: (self.end - start) as u32 }
     }
 }
 

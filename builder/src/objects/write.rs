@@ -1,14 +1,14 @@
 //! Writes the objects' bytes, with predictions in every slot.
 
 use super::derive::derive;
-use super::place::{Placement, str_data};
+use super::place::{Placement, gc_head, str_data};
 use super::quicken::quicken;
 use super::slots::{Target, for_each_slot};
 use crate::graph::{Int, Str};
 use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{CodeSource, Layout, LongTag, Repr};
-use cds_layout::format::Extern;
-use std::collections::BTreeMap;
+use cds_layout::format::TypeId;
+use rayon::prelude::*;
 
 /// The objects, and which of their slots hold addresses of the image.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Objects {
     pub bytes: Vec<u8>,
     /// Offsets of the slots that hold addresses of the image, ascending per object.
     pub internal: Vec<u32>,
+    /// How many slots hold words for objects of the interpreter.
+    pub external: usize,
 }
 
 impl Objects {
@@ -38,20 +40,17 @@ impl Objects {
 )]
 pub struct TooManyCodes(usize);
 
-/// Addresses of the interpreter's own objects.
-#[derive(Debug, Default)]
+/// What slots that point to objects of the interpreter are to hold.
+#[derive(Debug)]
 pub struct Predictions {
-    /// The externs; 0 where there is none.
-    pub externs: BTreeMap<Extern, u64>,
-    /// Interned strings that the interpreter has a static copy of.
-    pub strings: BTreeMap<NodeId, u64>,
+    /// By node id: the word for an extern or a static string; 0 for other nodes.
+    pub nodes: Vec<u64>,
+    /// By number of the type.
+    pub types: [u64; TypeId::ALL.len()],
 }
 
-impl Predictions {
-    fn of_extern(&self, object: Extern) -> u64 {
-        self.externs.get(&object).copied().unwrap_or(0)
-    }
-}
+/// Objects in one task.
+const TASK: usize = 1 << 15;
 
 /// Writes all objects.
 pub fn write(
@@ -65,37 +64,65 @@ pub fn write(
     {
         return Err(TooManyCodes(constants.codes.len()));
     }
-    let mut out = Objects { bytes: vec![0; placement.size as usize], internal: Vec::new() };
-    for &id in &placement.order {
-        let start = placement.offset(id) as usize;
-        let mut object = Object { bytes: &mut out.bytes[start..], layout };
-        object.u64(layout.head.refcnt, layout.refcount.initial);
-        object.value(constants.node(id), &constants.codes);
-        for_each_slot(id, constants, layout, |at, target| {
-            let (word, internal) = match target {
-                Target::Type(t) => (predictions.of_extern(Extern::Type(t)), false),
-                Target::Inside(inside) => ((start as u64) + u64::from(inside), true),
-                Target::Node(child) => pointer(child, constants, placement, predictions),
-            };
-            object.u64(at, word);
-            if internal {
-                out.internal.push(start as u32 + at);
-            }
-        });
+    let mut bytes = vec![0; placement.size as usize];
+    let mut tasks = Vec::with_capacity(placement.order.len() / TASK + 1);
+    let (mut rest, mut start) = (&mut bytes[..], 0);
+    for (number, ids) in placement.order.chunks(TASK).enumerate() {
+        // Up to the start of what the next task writes: that has at most its collector's head before it.
+        let next = placement.order.get((number + 1) * TASK);
+        let end = next.map_or(placement.size, |&id| placement.offset(id) - gc_head(constants.node(id), layout));
+        let (part, others) = rest.split_at_mut((end - start) as usize);
+        tasks.push((ids, part, start));
+        (rest, start) = (others, end);
     }
-    Ok(out)
+    let writer = Writer { constants, placement, layout, predictions };
+    let tasks = tasks.into_par_iter().map(|(ids, part, start)| writer.objects(ids, part, start));
+    let (internal, external): (Vec<Vec<u32>>, Vec<usize>) = tasks.unzip();
+    Ok(Objects { bytes, internal: internal.concat(), external: external.iter().sum() })
 }
 
-/// What a pointer to `child` is predicted to be, and whether it is an address of the image.
-fn pointer(child: NodeId, constants: &Constants, placement: &Placement, predictions: &Predictions) -> (u64, bool) {
-    if let Some(&address) = predictions.strings.get(&child) {
-        return (address, false);
+struct Writer<'a> {
+    constants: &'a Constants,
+    placement: &'a Placement,
+    layout: &'a Layout,
+    predictions: &'a Predictions,
+}
+
+impl Writer<'_> {
+    /// Writes some objects into the part of the bytes from offset `part_start` on.
+    fn objects(&self, ids: &[NodeId], part: &mut [u8], part_start: u32) -> (Vec<u32>, usize) {
+        let (constants, layout) = (self.constants, self.layout);
+        let (mut internals, mut external) = (Vec::new(), 0);
+        for &id in ids {
+            let start = self.placement.offset(id);
+            let mut object = Object { bytes: &mut part[(start - part_start) as usize..], layout };
+            object.u64(layout.head.refcnt, layout.refcount.initial);
+            object.value(constants.node(id), &constants.codes);
+            for_each_slot(id, constants, layout, |at, target| {
+                let (word, internal) = match target {
+                    Target::Type(t) => (self.predictions.types[t as usize], false),
+                    Target::Inside(inside) => (u64::from(start + inside), true),
+                    Target::Node(child) => self.pointer(child),
+                };
+                object.u64(at, word);
+                if internal {
+                    internals.push(start + at);
+                } else if word != 0 {
+                    external += 1;
+                }
+            });
+        }
+        (internals, external)
     }
-    match constants.node(child) {
-        Node::Extern(e) => (predictions.of_extern(*e), false),
-        // Made at load; the slot is never read before.
-        Node::FrozenSet(_) => (0, false),
-        _ => (u64::from(placement.offset(child)), true),
+
+    /// What a pointer to `child` is predicted to be, and whether it is an address of the image.
+    fn pointer(&self, child: NodeId) -> (u64, bool) {
+        match (self.predictions.nodes[child.0 as usize], self.constants.node(child)) {
+            // Made at load; the slot is never read before.
+            (0, Node::Extern(_) | Node::FrozenSet(_)) => (0, false),
+            (0, _) => (u64::from(self.placement.offset(child)), true),
+            (word, _) => (word, false),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cds_layout::format::{IDENTITY_SYMBOLS, IdentityKind, substitute_identity};
@@ -78,11 +77,6 @@ impl ElfFile {
     /// Link-time address of a symbol that the file defines.
     pub fn symbol(&self, name: &str) -> Option<u64> {
         self.symbols.get(name).map(|&(address, _)| address)
-    }
-
-    /// The link-time addresses that belong to a symbol.
-    pub fn extent(&self, name: &str) -> Option<Range<u64>> {
-        self.symbols.get(name).map(|&(address, size)| address..address.saturating_add(size))
     }
 
     /// The load bias of a process that has the file's first byte at `address`.

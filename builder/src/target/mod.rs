@@ -176,17 +176,12 @@ impl Target {
         }
     }
 
-    /// The address of the interpreter's own copy of an interned string, if it has one at the same address in every process.
-    pub fn predict_string(&self, text: &Str) -> Option<u64> {
-        if self.pie || !text.ascii {
+    /// Link-time address of the interpreter's own copy of an interned string, if it has one in its file.
+    pub fn link_string(&self, text: &Str) -> Option<u64> {
+        if !text.ascii {
             return None;
         }
         self.runtime_offsets.strings.get(str::from_utf8(&text.data).ok()?).copied()
-    }
-
-    /// The address that an object of the interpreter has in every process; `None` where it differs from process to process.
-    pub fn predict(&self, object: Extern) -> Option<u64> {
-        if self.pie { None } else { self.link_address(object) }
     }
 }
 

@@ -35,7 +35,8 @@ pub struct RuntimeOffsets {
     pub empty_bytes: Option<u64>,
     /// `()`
     pub empty_tuple: Option<u64>,
-    /// Interned ASCII strings of more than one character (`_Py_ID`), where addresses do not move.
+    /// Interned ASCII strings of more than one character: those in `_PyRuntime` (`_Py_ID`), and until 3.12 those of frozen
+    /// modules, of which the loader looks whether they are interned in its process, too.
     pub strings: BTreeMap<String, u64>,
 }
 
@@ -126,15 +127,8 @@ impl Live {
             empty_str: link(self.empty_str),
             empty_bytes: link(self.empty_bytes),
             empty_tuple: link(self.empty_tuple),
-            strings: if elf.moves { BTreeMap::new() } else { self.static_strings(elf) },
+            strings: self.strings.iter().filter_map(|(text, &at)| Some((text.clone(), link(at)?))).collect(),
         }
-    }
-
-    /// The strings inside `_PyRuntime`, which are interned from the start. Others, of frozen modules for one, are
-    /// interned when somebody needs them, if no copy is by then.
-    fn static_strings(&self, elf: &ElfFile) -> BTreeMap<String, u64> {
-        let Some(runtime) = elf.extent(RUNTIME) else { return BTreeMap::new() };
-        self.strings.iter().filter(|(_, at)| runtime.contains(at)).map(|(text, &at)| (text.clone(), at)).collect()
     }
 }
 

@@ -81,12 +81,12 @@ pub enum Extern {
     Byte(u8),
 }
 
-/// An extern with the address that the builder predicts for it.
+/// An extern with what slots that point to it hold in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExternRecord {
     /// Which object.
     pub object: Extern,
-    /// Its predicted address; 0 if the target gives no way to predict it.
+    /// Its predicted address, or what stands for it; 0 if the target gives no way to predict it.
     pub predicted: u64,
 }
 
@@ -135,5 +135,50 @@ impl ExternRecord {
             _ => return None,
         };
         Some(ExternRecord { object, predicted: r.u64()? })
+    }
+}
+
+/// An interned string that the interpreter has a copy of in its own file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaticRecord {
+    /// What slots that point to it hold in the file, as in [`ExternRecord`].
+    pub predicted: u64,
+    /// Which string.
+    pub text: StaticText,
+}
+
+/// The text of a static string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaticText {
+    /// That of the image's own copy at this offset.
+    Own(u32),
+    /// One character.
+    Latin1(u8),
+}
+
+impl StaticRecord {
+    /// Size of a record.
+    pub const SIZE: usize = 16;
+
+    /// Appends the record.
+    pub fn encode(&self, w: &mut Writer) {
+        w.u64(self.predicted);
+        let (kind, arg) = match self.text {
+            StaticText::Own(offset) => (0, offset),
+            StaticText::Latin1(character) => (1, u32::from(character)),
+        };
+        w.u32(kind);
+        w.u32(arg);
+    }
+
+    /// Takes a record.
+    pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
+        let predicted = r.u64()?;
+        let text = match (r.u32()?, r.u32()?) {
+            (0, offset) => StaticText::Own(offset),
+            (1, character) => StaticText::Latin1(u8::try_from(character).ok()?),
+            _ => return None,
+        };
+        Some(StaticRecord { predicted, text })
     }
 }

@@ -1,150 +1,185 @@
-//! Fixup tables: which slots to rewrite when a prediction fails, per unit.
+//! Fixup tables: what to do to the objects of a unit before they are used.
 //!
-//! A *unit* is a set of objects that is fixed up together, once per process: a module, or a constant
-//! that several modules share. Its table is six blocks (varint length, then bytes), any of which may be empty:
+//! A *unit* is a module or a named object. Slots that hold addresses of the interpreter or of the image need no table:
+//! the builder sees to it that nothing but such a slot has a word from the window of these addresses, so that the
+//! loader finds them in the bytes themselves, where they have to be moved at all (`docs/format.md`). What is left is in a
+//! table of two parts. The *front* is read whenever the unit is used; four blocks (varint length, then bytes):
 //!
 //! | block | contents |
 //! |---|---|
-//! | units | numbers of the units to fix up first, each after what it needs itself |
-//! | base | one slot list: slots that hold addresses of the image |
-//! | externs | groups (extern number, block of one slot list) |
-//! | strings | groups (string number, block of one slot list), ascending |
-//! | frozensets | groups (position of the tuple of items / 8, block of one slot list), in order of creation |
-//! | filename | position of the string / 8, flags (bit 0: to be interned), slot list |
+//! | statics | numbers of static strings, ascending, each as its distance from the one before |
+//! | strings | offsets / 8 of the image's own copies of interned strings, in the same way |
+//! | frozensets | groups (offset of the tuple of items / 8, block of one slot list), in order of creation |
+//! | filename | offset of the string / 8, flags (bit 0: to be interned); empty if the unit has no file |
 //!
-//! A slot list is a count and then positions / 8: the first as it is, every other as its distance from the one before.
+//! The *back* is read where a prediction failed:
 //!
-//! Writes other than those of `base` may be repeated: several units may name the same slot of a shared leaf object.
+//! | block | contents |
+//! |---|---|
+//! | chunks | numbers of the chunks of the pool that the unit's objects other than strings lie in, as distances |
+//! | one per static string, then one per string | the slots that point to it |
+//!
+//! A slot list ends where its block ends: offsets / 8, the first as its zigzag distance from the start of the unit's
+//! hot range, every other as its distance from the one before.
+//!
+//! Everything may be repeated: units may name the same slot of an object that they share.
 
 use super::SLOT;
 use super::codec::{Reader, Writer};
 
-/// Slots that share one value: `key` is an extern number, a string number, or a position.
+/// Slots that share one value: `key` is the number of a static string, or an offset.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
     /// What the slots are to hold.
     pub key: u32,
-    /// Positions of the slots, ascending.
+    /// Offsets of the slots, ascending.
     pub slots: Vec<u32>,
 }
 
-/// Slots that hold the module's file name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FilenameSlots {
-    /// Position of the image's own string with the predicted path.
+/// The module's file name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filename {
+    /// Offset of the image's own string with the predicted path.
     pub string: u32,
     /// Whether the interpreter interns `co_filename`.
     pub interned: bool,
-    /// Positions of the slots, ascending.
-    pub slots: Vec<u32>,
 }
 
 /// All fixups of one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitTables {
-    /// Units to fix up before this one.
-    pub units: Vec<u32>,
-    /// Slots that hold addresses of the image.
-    pub base: Vec<u32>,
-    /// Slots that hold externs, by extern number.
-    pub externs: Vec<Group>,
-    /// Slots that hold interned strings, by string number.
+    /// Slots that hold static strings, by number, ascending.
+    pub statics: Vec<Group>,
+    /// Slots that hold interned strings, by the offset of the image's own copy, ascending.
     pub strings: Vec<Group>,
-    /// Slots that hold frozensets, by position of the tuple of their items.
+    /// Slots that hold frozensets, by offset of the tuple of their items.
     pub frozensets: Vec<Group>,
-    /// Slots that hold the file name.
-    pub filename: Option<FilenameSlots>,
+    /// The file name.
+    pub filename: Option<Filename>,
+    /// Chunks of the pool, ascending.
+    pub chunks: Vec<u32>,
 }
 
 impl UnitTables {
-    /// Appends the table.
-    pub fn encode(&self, w: &mut Writer) {
+    /// Appends the table of a unit whose hot range starts at `origin`; the size of its front.
+    pub fn encode(&self, w: &mut Writer, origin: u32) -> u32 {
+        let start = w.bytes.len();
+        w.block(&ascending(self.statics.iter().map(|group| group.key)));
+        w.block(&ascending(self.strings.iter().map(|group| group.key / SLOT)));
         let mut block = Writer::new();
-        for &unit in &self.units {
-            block.varint(u64::from(unit));
+        for group in &self.frozensets {
+            block.varint(u64::from(group.key / SLOT));
+            block.block(&slot_list(&group.slots, origin));
         }
         w.block(&block.bytes);
-
-        let mut block = Writer::new();
-        if !self.base.is_empty() {
-            write_slots(&mut block, &self.base);
-        }
-        w.block(&block.bytes);
-
-        w.block(&encode_groups(&self.externs, 1));
-        w.block(&encode_groups(&self.strings, 1));
-        w.block(&encode_groups(&self.frozensets, SLOT));
-
         let mut block = Writer::new();
         if let Some(filename) = &self.filename {
             block.varint(u64::from(filename.string / SLOT));
             block.u8(u8::from(filename.interned));
-            write_slots(&mut block, &filename.slots);
         }
         w.block(&block.bytes);
+        let front = w.bytes.len() - start;
+
+        w.block(&ascending(self.chunks.iter().copied()));
+        for group in self.statics.iter().chain(&self.strings) {
+            w.block(&slot_list(&group.slots, origin));
+        }
+        front as u32
     }
 
-    /// Reads the table at the start of `bytes`; `None` if it is malformed.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let r = UnitReader::new(bytes)?;
-        let groups = |groups: &mut dyn Iterator<Item = Option<(u32, Slots<'_>)>>| {
-            groups
-                .map(|g| {
-                    let (key, slots) = g?;
-                    Some(Group { key, slots: slots.collect::<Option<Vec<_>>>()? })
-                })
-                .collect::<Option<Vec<_>>>()
-        };
+    /// Reads a table whose front has `front` bytes; `None` if it is malformed.
+    pub fn decode(bytes: &[u8], front: u32, origin: u32) -> Option<Self> {
+        let (front, back) = bytes.split_at_checked(front as usize)?;
+        let (front, back) = (Front::new(front, origin)?, Back::new(back, origin)?);
+        let mut lists = back.slots();
+        let mut group =
+            |key: Option<u32>| Some(Group { key: key?, slots: lists.next()??.collect::<Option<Vec<u32>>>()? });
+        let statics = front.statics().map(&mut group).collect::<Option<_>>()?;
+        let strings = front.strings().map(&mut group).collect::<Option<_>>()?;
+        let frozensets = front.frozensets().map(|group| {
+            let (key, slots) = group?;
+            Some(Group { key, slots: slots.collect::<Option<Vec<_>>>()? })
+        });
         Some(UnitTables {
-            units: r.units().collect::<Option<_>>()?,
-            base: r.base()?.collect::<Option<_>>()?,
-            externs: groups(&mut r.externs())?,
-            strings: groups(&mut r.strings())?,
-            frozensets: groups(&mut r.frozensets())?,
-            filename: match r.filename()? {
-                None => None,
-                Some((string, interned, slots)) => {
-                    Some(FilenameSlots { string, interned, slots: slots.collect::<Option<_>>()? })
-                }
-            },
+            statics,
+            strings,
+            frozensets: frozensets.collect::<Option<_>>()?,
+            filename: front.filename()?,
+            chunks: back.chunks().collect::<Option<_>>()?,
         })
     }
 }
 
-fn encode_groups(groups: &[Group], scale: u32) -> Vec<u8> {
+fn ascending(numbers: impl Iterator<Item = u32>) -> Vec<u8> {
     let mut w = Writer::new();
-    for group in groups {
-        w.varint(u64::from(group.key / scale));
-        let mut slots = Writer::new();
-        write_slots(&mut slots, &group.slots);
-        w.block(&slots.bytes);
+    let mut previous = 0;
+    for number in numbers {
+        debug_assert!(number >= previous);
+        w.varint(u64::from(number - previous));
+        previous = number;
     }
     w.bytes
 }
 
-/// Appends a slot list. `slots` ascend and are multiples of [`SLOT`].
-pub fn write_slots(w: &mut Writer, slots: &[u32]) {
-    w.varint(slots.len() as u64);
-    let mut previous = 0;
-    for &slot in slots {
+fn slot_list(slots: &[u32], origin: u32) -> Vec<u8> {
+    let mut w = Writer::new();
+    let Some((&first, rest)) = slots.split_first() else { return w.bytes };
+    let distance = i64::from(first / SLOT) - i64::from(origin / SLOT);
+    w.varint((distance << 1 ^ distance >> 63) as u64);
+    let mut previous = first;
+    for &slot in rest {
         debug_assert!(slot % SLOT == 0 && slot >= previous);
         w.varint(u64::from((slot - previous) / SLOT));
         previous = slot;
     }
+    w.bytes
 }
 
-/// The slot list at the start of `r`.
-pub fn read_slots<'a>(mut r: Reader<'a>) -> Option<Slots<'a>> {
-    let left = if r.is_empty() { 0 } else { u32::try_from(r.varint()?).ok()? };
-    Some(Slots { r, left, position: 0 })
+/// Iterator over ascending numbers; `None` once and then the end if they are malformed.
+#[derive(Debug, Clone)]
+pub struct Ascending<'a> {
+    r: Reader<'a>,
+    last: u32,
+    scale: u32,
 }
 
-/// Iterator over the positions of a slot list; `None` once and then the end if the list is malformed.
+impl<'a> Ascending<'a> {
+    fn new(r: Reader<'a>, scale: u32) -> Self {
+        Ascending { r, last: 0, scale }
+    }
+}
+
+impl Iterator for Ascending<'_> {
+    type Item = Option<u32>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.r.is_empty() {
+            return None;
+        }
+        let step = self.r.varint().and_then(|step| u32::try_from(step).ok()?.checked_mul(self.scale));
+        let number = step.and_then(|step| self.last.checked_add(step));
+        match number {
+            Some(number) => self.last = number,
+            None => self.r = Reader::new(&[]),
+        }
+        Some(number)
+    }
+}
+
+/// Iterator over the offsets of a slot list; `None` once and then the end if the list is malformed.
 #[derive(Debug, Clone)]
 pub struct Slots<'a> {
     r: Reader<'a>,
-    left: u32,
-    position: u32,
+    /// The offset before, or where the first one is counted from.
+    last: u32,
+    first: bool,
+}
+
+impl<'a> Slots<'a> {
+    fn new(r: Reader<'a>, origin: u32) -> Self {
+        Slots { r, last: origin, first: true }
+    }
 }
 
 impl Iterator for Slots<'_> {
@@ -152,80 +187,111 @@ impl Iterator for Slots<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let step = self.r.varint().and_then(|v| u32::try_from(v).ok()?.checked_mul(SLOT));
-        let position = step.and_then(|step| self.position.checked_add(step));
-        match position {
-            Some(position) => self.position = position,
-            None => self.left = 0,
+        if self.r.is_empty() {
+            return None;
         }
-        Some(position)
+        let (last, first) = (i64::from(self.last / SLOT), std::mem::replace(&mut self.first, false));
+        let slot = self.r.varint().and_then(|step| {
+            let step = if first { (step >> 1) as i64 ^ -((step & 1) as i64) } else { i64::try_from(step).ok()? };
+            u32::try_from(last.checked_add(step)?).ok()?.checked_mul(SLOT)
+        });
+        match slot {
+            Some(slot) => self.last = slot,
+            None => self.r = Reader::new(&[]),
+        }
+        Some(slot)
     }
 }
 
-/// A unit's table, block by block, without allocation.
+/// The front of a unit's table, block by block, without allocation.
 #[derive(Debug, Clone, Copy)]
-pub struct UnitReader<'a> {
-    blocks: [Reader<'a>; 6],
+pub struct Front<'a> {
+    blocks: [Reader<'a>; 4],
+    origin: u32,
 }
 
-impl<'a> UnitReader<'a> {
-    /// The table at the start of `bytes`; `None` if a block ends beyond them.
-    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+impl<'a> Front<'a> {
+    /// `None` if a block ends beyond `bytes`.
+    pub fn new(bytes: &'a [u8], origin: u32) -> Option<Self> {
         let mut r = Reader::new(bytes);
-        let mut blocks = [Reader::new(&[]); 6];
+        let mut blocks = [Reader::new(&[]); 4];
         for block in &mut blocks {
             *block = r.block()?;
         }
-        Some(UnitReader { blocks })
+        r.is_empty().then_some(Front { blocks, origin })
     }
 
-    /// Units to fix up first.
-    pub fn units(&self) -> impl Iterator<Item = Option<u32>> + 'a {
-        let mut r = self.blocks[0];
-        std::iter::from_fn(move || (!r.is_empty()).then(|| r.varint().and_then(|v| u32::try_from(v).ok())))
+    /// Numbers of static strings.
+    pub fn statics(&self) -> Ascending<'a> {
+        Ascending::new(self.blocks[0], 1)
     }
-    /// Slots that hold addresses of the image.
-    pub fn base(&self) -> Option<Slots<'a>> {
-        read_slots(self.blocks[1])
+
+    /// Offsets of interned strings.
+    pub fn strings(&self) -> Ascending<'a> {
+        Ascending::new(self.blocks[1], SLOT)
     }
-    /// Extern number and slots.
-    pub fn externs(&self) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
-        groups(self.blocks[2], 1)
-    }
-    /// String number and slots.
-    pub fn strings(&self) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
-        groups(self.blocks[3], 1)
-    }
-    /// Position of the tuple of items and slots.
+
+    /// Offset of the tuple of items and slots.
     pub fn frozensets(&self) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
-        groups(self.blocks[4], SLOT)
+        let (mut r, origin) = (self.blocks[2], self.origin);
+        std::iter::from_fn(move || {
+            if r.is_empty() {
+                return None;
+            }
+            let group = (|| {
+                let key = u32::try_from(r.varint()?).ok()?.checked_mul(SLOT)?;
+                Some((key, Slots::new(r.block()?, origin)))
+            })();
+            if group.is_none() {
+                r = Reader::new(&[]);
+            }
+            Some(group)
+        })
     }
-    /// Position of the string, whether it is to be interned, and slots. The outer `None` means malformed.
-    #[allow(clippy::type_complexity)]
-    pub fn filename(&self) -> Option<Option<(u32, bool, Slots<'a>)>> {
-        let mut r = self.blocks[5];
+
+    /// The file name. The outer `None` means malformed.
+    pub fn filename(&self) -> Option<Option<Filename>> {
+        let mut r = self.blocks[3];
         if r.is_empty() {
             return Some(None);
         }
         let string = u32::try_from(r.varint()?).ok()?.checked_mul(SLOT)?;
-        let flags = r.u8()?;
-        Some(Some((string, flags & 1 != 0, read_slots(r)?)))
+        Some(Some(Filename { string, interned: r.u8()? & 1 != 0 }))
     }
 }
 
-fn groups<'a>(mut r: Reader<'a>, scale: u32) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
-    std::iter::from_fn(move || {
-        if r.is_empty() {
-            return None;
-        }
-        let group = (|| {
-            let key = u32::try_from(r.varint()?).ok()?.checked_mul(scale)?;
-            Some((key, read_slots(r.block()?)?))
-        })();
-        if group.is_none() {
-            r = Reader::new(&[]);
-        }
-        Some(group)
-    })
+/// The back of a unit's table, block by block, without allocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Back<'a> {
+    chunks: Reader<'a>,
+    slots: Reader<'a>,
+    origin: u32,
+}
+
+impl<'a> Back<'a> {
+    /// `None` if the first block ends beyond `bytes`.
+    pub fn new(bytes: &'a [u8], origin: u32) -> Option<Self> {
+        let mut r = Reader::new(bytes);
+        Some(Back { chunks: r.block()?, slots: r, origin })
+    }
+
+    /// Chunks of the pool.
+    pub fn chunks(&self) -> Ascending<'a> {
+        Ascending::new(self.chunks, 1)
+    }
+
+    /// The slot lists: of the static strings, then of the strings, as the front has them.
+    pub fn slots(&self) -> impl Iterator<Item = Option<Slots<'a>>> + 'a {
+        let (mut r, origin) = (self.slots, self.origin);
+        std::iter::from_fn(move || {
+            if r.is_empty() {
+                return None;
+            }
+            let list = r.block().map(|block| Slots::new(block, origin));
+            if list.is_none() {
+                r = Reader::new(&[]);
+            }
+            Some(list)
+        })
+    }
 }

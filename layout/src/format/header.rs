@@ -79,6 +79,13 @@ pub struct Header {
     pub dynamic_checksum: u32,
     /// [`checksum32`](super::checksum32) of the sections of roots and externs, and of the roots' texts.
     pub tables_checksum: u32,
+    /// Bytes of the pool, which the objects begin with.
+    pub pool: u32,
+    /// Slots that hold addresses of the interpreter hold words from this one on: the addresses themselves, or others if they
+    /// differ from process to process.
+    pub externs_start: u64,
+    /// How many such words there are. No other word of the objects is one of them.
+    pub externs_size: u64,
     /// SHA-256 of the file with this field and the checksum zeroed. Checked by `cds-build verify`, not at load.
     pub digest: [u8; 32],
 }
@@ -138,6 +145,9 @@ impl Header {
         w.u32(self.module_count);
         w.u32(self.dynamic_checksum);
         w.u32(self.tables_checksum);
+        w.u32(self.pool);
+        w.u64(self.externs_start);
+        w.u64(self.externs_size);
         w.bytes.resize(DIGEST_OFFSET, 0);
         w.raw(&self.digest);
         w.u64(0);
@@ -203,6 +213,9 @@ impl Header {
             module_count: r.u32()?,
             dynamic_checksum: r.u32()?,
             tables_checksum: r.u32()?,
+            pool: r.u32()?,
+            externs_start: r.u64()?,
+            externs_size: r.u64()?,
             digest: bytes[DIGEST_OFFSET..DIGEST_OFFSET + 32].try_into().ok()?,
         })
     }

@@ -1,7 +1,8 @@
 //! The image format: every constant and every record of `site-cds.so`, defined once.
 //!
 //! All numbers are little-endian. A *position* is an offset from the start of the image, which is
-//! both its offset in the file and its offset from the mapped base. `docs/format.md` explains the parts.
+//! both its offset in the file and its offset from the mapped base. Places of objects are *offsets* from the start of the
+//! objects, so that no table depends on how large the tables are. `docs/format.md` explains the parts.
 
 mod checksum;
 mod codec;
@@ -20,8 +21,8 @@ mod units;
 
 pub use checksum::{checksum32, checksum64};
 pub use codec::{Reader, Writer};
-pub use externs::{Extern, ExternRecord, TypeId};
-pub use fixups::{FilenameSlots, Group, Slots, UnitReader, UnitTables, read_slots, write_slots};
+pub use externs::{Extern, ExternRecord, StaticRecord, StaticText, TypeId};
+pub use fixups::{Ascending, Back, Filename, Front, Group, Slots, UnitTables};
 pub use header::{
     AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, dynamic_segment,
     find_header,
@@ -34,10 +35,10 @@ pub use modules::{
 pub use named::{NamedRecord, ValueKind};
 pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
-pub use units::UnitRecord;
+pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;
@@ -53,6 +54,9 @@ pub const BASE_MAX: u64 = 0x5000_0000_0000;
 
 /// Largest span of an image: positions are 32-bit.
 pub const MAX_SPAN: u64 = u32::MAX as u64;
+
+/// Objects that units share lie in the pool, which is moved to the addresses of a process in pieces of this size: a page.
+pub const CHUNK: u32 = 4096;
 
 /// Alignment of objects and of every slot that a fixup names.
 pub const SLOT: u32 = 8;

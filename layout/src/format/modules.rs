@@ -3,7 +3,7 @@
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
 
-/// No module, directory, unit or object: an index or position that is not there.
+/// No module, directory, unit or object: an index or offset that is not there.
 pub const NONE: u32 = u32::MAX;
 
 /// A piece of the text section.
@@ -182,14 +182,10 @@ pub struct ModuleRecord {
     pub package: u32,
     /// Kind.
     pub kind: ModuleKind,
-    /// Position of the root code object; [`NONE`] where there is only a location.
+    /// Offset of the root code object; [`NONE`] where there is only a location.
     pub code: u32,
     /// Number of the fixup unit; [`NONE`] where there is no code.
     pub unit: u32,
-    /// Position of the first byte that belongs to this module alone.
-    pub start: u32,
-    /// Bytes that belong to this module alone.
-    pub size: u32,
     /// What [`ModuleRecord::sum`] gives for the record and its file name.
     pub checksum: u32,
     /// Stamp of the source; zero where nothing is checked.
@@ -198,7 +194,7 @@ pub struct ModuleRecord {
 
 impl ModuleRecord {
     /// Size of a record.
-    pub const SIZE: usize = 72;
+    pub const SIZE: usize = 64;
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
         self.name.encode(w);
@@ -208,8 +204,6 @@ impl ModuleRecord {
         w.u32(self.kind as u32);
         w.u32(self.code);
         w.u32(self.unit);
-        w.u32(self.start);
-        w.u32(self.size);
         w.u32(self.checksum);
         w.u64(self.stamp.mtime_ns as u64);
         w.u64(self.stamp.size);
@@ -230,11 +224,9 @@ impl ModuleRecord {
         };
         let code = r.u32()?;
         let unit = r.u32()?;
-        let start = r.u32()?;
-        let size = r.u32()?;
         let checksum = r.u32()?;
         let stamp = Stamp { mtime_ns: r.u64()? as i64, size: r.u64()?, hash: r.u64()? };
-        Some(ModuleRecord { name, file, directory, package, kind, code, unit, start, size, checksum, stamp })
+        Some(ModuleRecord { name, file, directory, package, kind, code, unit, checksum, stamp })
     }
     /// The checksum of the record with its file name.
     pub fn sum(&self, file: &str) -> u32 {

@@ -91,16 +91,12 @@ pub struct NamedRecord {
     pub kind: ValueKind,
     /// Number of its fixup unit.
     pub unit: u32,
-    /// Position of the tuple of its leaves; [`super::NONE`] if the recipe takes none.
+    /// Offset of the tuple of its leaves; [`super::NONE`] if the recipe takes none.
     pub leaves: u32,
     /// Offset of its recipe within the section of recipes.
     pub recipe: u32,
     /// Size of the recipe in bytes.
     pub recipe_size: u32,
-    /// Position of the first byte that belongs to this object alone.
-    pub start: u32,
-    /// Bytes that belong to this object alone.
-    pub size: u32,
     /// How many objects of the image it is made of, those included that others use too.
     pub count: u32,
     /// [`checksum32`] of the recipe.
@@ -111,7 +107,7 @@ pub struct NamedRecord {
 
 impl NamedRecord {
     /// Size of a record.
-    pub const SIZE: usize = 48;
+    pub const SIZE: usize = 40;
 
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
@@ -122,8 +118,6 @@ impl NamedRecord {
             self.leaves,
             self.recipe,
             self.recipe_size,
-            self.start,
-            self.size,
             self.count,
             self.recipe_checksum,
             self.checksum,
@@ -143,8 +137,6 @@ impl NamedRecord {
             leaves: r.u32()?,
             recipe: r.u32()?,
             recipe_size: r.u32()?,
-            start: r.u32()?,
-            size: r.u32()?,
             count: r.u32()?,
             recipe_checksum: r.u32()?,
             checksum: r.u32()?,
@@ -180,8 +172,6 @@ mod tests {
                 leaves: 4,
                 recipe: 5,
                 recipe_size: 6,
-                start: 7,
-                size: 8,
                 count: 9,
                 recipe_checksum: 10,
                 checksum: 11,

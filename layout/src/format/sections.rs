@@ -18,14 +18,10 @@ pub enum SectionKind {
     ModuleIndex = 5,
     /// [`super::ExternRecord`]s.
     Externs = 6,
-    /// Positions of the interned strings, `u32` each, by string number.
-    Strings = 7,
     /// [`super::UnitRecord`]s, by unit number.
     Units = 8,
     /// The units' tables one after the other.
     Fixups = 9,
-    /// One slot list of addresses to relocate when the image is mapped, if it is not at its preferred base.
-    EagerBase = 10,
     /// The objects.
     Objects = 11,
     /// JSON text about target and build, for people.
@@ -34,23 +30,21 @@ pub enum SectionKind {
     Named = 13,
     /// The named objects' recipes, see [`super::Step`].
     Recipes = 14,
-    /// Addresses of the interpreter's own copies of the first interned strings, `u64` each.
+    /// [`super::StaticRecord`]s.
     StaticStrings = 15,
 }
 
 impl SectionKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [SectionKind; 15] = [
+    pub const ALL: [SectionKind; 13] = [
         SectionKind::Text,
         SectionKind::Roots,
         SectionKind::Directories,
         SectionKind::Modules,
         SectionKind::ModuleIndex,
         SectionKind::Externs,
-        SectionKind::Strings,
         SectionKind::Units,
         SectionKind::Fixups,
-        SectionKind::EagerBase,
         SectionKind::Objects,
         SectionKind::Notes,
         SectionKind::Named,
@@ -72,10 +66,8 @@ impl SectionKind {
             SectionKind::Modules => ".cds.modules",
             SectionKind::ModuleIndex => ".cds.index",
             SectionKind::Externs => ".cds.externs",
-            SectionKind::Strings => ".cds.strings",
             SectionKind::Units => ".cds.units",
             SectionKind::Fixups => ".cds.fixups",
-            SectionKind::EagerBase => ".cds.eager",
             SectionKind::Objects => ".cds.objects",
             SectionKind::Notes => ".cds.notes",
             SectionKind::Named => ".cds.named",

@@ -4,35 +4,35 @@ use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-fn slots() -> impl Strategy<Value = Vec<u32>> {
-    let sorted = |mut slots: Vec<u32>| {
-        slots.sort_unstable();
-        slots.iter_mut().for_each(|slot| *slot *= SLOT);
-        slots
+fn ascending(scale: u32) -> impl Strategy<Value = Vec<u32>> {
+    let sorted = move |mut numbers: Vec<u32>| {
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.iter_mut().for_each(|number| *number *= scale);
+        numbers
     };
-    vec(0..u32::MAX / SLOT, 0..40).prop_map(sorted)
+    vec(0..u32::MAX / scale, 0..40).prop_map(sorted)
 }
 
 fn groups(scale: u32) -> impl Strategy<Value = Vec<Group>> {
-    let group = (0..u32::MAX / scale, slots()).prop_map(move |(key, slots)| Group { key: key * scale, slots });
-    vec(group, 0..6)
+    ascending(scale).prop_flat_map(|keys| {
+        let len = keys.len();
+        let group = |(key, slots)| Group { key, slots };
+        vec(ascending(SLOT), len).prop_map(move |slots| keys.iter().copied().zip(slots).map(group).collect::<Vec<_>>())
+    })
 }
 
 fn tables() -> impl Strategy<Value = UnitTables> {
-    let filename = (0..u32::MAX / SLOT, any::<bool>(), slots()).prop_map(|(string, interned, slots)| FilenameSlots {
-        string: string * SLOT,
-        interned,
-        slots,
-    });
+    let filename =
+        (0..u32::MAX / SLOT, any::<bool>()).prop_map(|(string, interned)| Filename { string: string * SLOT, interned });
     let filename = proptest::option::of(filename);
-    (vec(any::<u32>(), 0..9), slots(), groups(1), groups(1), groups(SLOT), filename).prop_map(
-        |(units, base, externs, strings, frozensets, filename)| UnitTables {
-            units,
-            base,
-            externs,
+    (groups(1), groups(SLOT), groups(SLOT), filename, ascending(1)).prop_map(
+        |(statics, strings, frozensets, filename, chunks)| UnitTables {
+            statics,
             strings,
             frozensets,
             filename,
+            chunks,
         },
     )
 }
@@ -63,18 +63,31 @@ proptest! {
     }
 
     #[test]
-    fn slot_lists(slots in slots()) {
+    fn unit_tables(tables in tables(), origin in 0..u32::MAX / SLOT) {
         let mut w = Writer::new();
-        write_slots(&mut w, &slots);
-        let read: Option<Vec<u32>> = read_slots(Reader::new(&w.bytes)).and_then(Iterator::collect);
-        prop_assert_eq!(read, Some(slots));
+        let front = tables.encode(&mut w, origin * SLOT);
+        prop_assert_eq!(UnitTables::decode(&w.bytes, front, origin * SLOT), Some(tables));
     }
 
     #[test]
-    fn unit_tables(tables in tables()) {
+    fn unit_records(numbers in vec(any::<u32>(), 6), table in vec(any::<u8>(), 0..50), changed in any::<usize>()) {
+        let front = numbers[0] % (table.len() as u32 + 1);
+        let record = UnitRecord {
+            table: numbers[1],
+            front,
+            hot: Range { start: numbers[2], size: numbers[3] },
+            cold: Range { start: numbers[4], size: numbers[5] },
+            ..UnitRecord::default()
+        };
+        let record = record.seal(&table).unwrap();
         let mut w = Writer::new();
-        tables.encode(&mut w);
-        prop_assert_eq!(UnitTables::decode(&w.bytes), Some(tables));
+        record.encode(&mut w);
+        prop_assert_eq!(w.bytes.len(), UnitRecord::SIZE);
+        prop_assert_eq!(UnitRecord::decode(&mut Reader::new(&w.bytes)), Some(record));
+        // A changed byte of the record itself is seen in the checksum of the front.
+        w.bytes[changed % 24] ^= 1;
+        let other = UnitRecord::decode(&mut Reader::new(&w.bytes)).unwrap();
+        prop_assert_ne!(other.front_sum(&table[..front as usize]), record.front_checksum);
     }
 
     #[test]
@@ -87,7 +100,9 @@ proptest! {
 
     #[test]
     fn any_bytes(bytes in vec(any::<u8>(), 0..300)) {
-        let _ = UnitTables::decode(&bytes);
+        for front in [0, 1, bytes.len() as u32 / 2, bytes.len() as u32] {
+            let _ = UnitTables::decode(&bytes, front, 64);
+        }
         let _ = leaves_of(&bytes);
         let _ = find_header(&bytes);
         let _ = Header::decode(&bytes);
@@ -95,8 +110,5 @@ proptest! {
         while NamedRecord::decode(&mut r).is_some() {}
         let mut r = Reader::new(&bytes);
         while ModuleRecord::decode(&mut r).is_some() {}
-        if let Some(slots) = read_slots(Reader::new(&bytes)) {
-            prop_assert!(slots.count() <= bytes.len() + 1);
-        }
     }
 }

@@ -1,39 +1,81 @@
-//! Where each unit's fixup table lies.
+//! Where each unit's objects and its fixup table lie.
 
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
 
-/// A unit's table within the fixups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnitRecord {
-    /// Offset within the fixups. The table ends where the next unit's starts.
+/// A part of the objects: offsets from their start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Range {
+    /// Offset of the first byte.
     pub start: u32,
-    /// [`UnitRecord::checksum`] of the table.
-    pub checksum: u32,
+    /// Number of bytes.
+    pub size: u32,
+}
+
+/// A unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnitRecord {
+    /// Offset of its table within the fixups. The table ends where the next unit's starts.
+    pub table: u32,
+    /// Size of the table's front.
+    pub front: u32,
+    /// What an import touches: code of module and class bodies, names, functions to be made.
+    pub hot: Range,
+    /// What is looked at later, if at all.
+    pub cold: Range,
+    /// [`UnitRecord::front_sum`]
+    pub front_checksum: u32,
+    /// [`UnitRecord::back_sum`]
+    pub back_checksum: u32,
 }
 
 impl UnitRecord {
     /// Size of a record.
-    pub const SIZE: usize = 8;
+    pub const SIZE: usize = 32;
 
-    /// The record of the table `bytes` at `start`.
-    pub fn new(start: u32, bytes: &[u8]) -> Self {
-        UnitRecord { start, checksum: Self::checksum(bytes) }
+    /// With the checksums of the table `bytes`.
+    pub fn seal(self, bytes: &[u8]) -> Option<Self> {
+        let (front, back) = bytes.split_at_checked(self.front as usize)?;
+        Some(UnitRecord { front_checksum: self.front_sum(front), back_checksum: Self::back_sum(back), ..self })
     }
 
-    /// Checksum of a table.
-    pub fn checksum(bytes: &[u8]) -> u32 {
-        checksum32(&[bytes])
+    /// Checksum of the record and the front of its table.
+    pub fn front_sum(&self, front: &[u8]) -> u32 {
+        let mut w = Writer::new();
+        UnitRecord { front_checksum: 0, back_checksum: 0, ..*self }.encode(&mut w);
+        checksum32(&[&w.bytes, front])
+    }
+
+    /// Checksum of the back of a table.
+    pub fn back_sum(back: &[u8]) -> u32 {
+        checksum32(&[back])
     }
 
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
-        w.u32(self.start);
-        w.u32(self.checksum);
+        for number in [
+            self.table,
+            self.front,
+            self.hot.start,
+            self.hot.size,
+            self.cold.start,
+            self.cold.size,
+            self.front_checksum,
+            self.back_checksum,
+        ] {
+            w.u32(number);
+        }
     }
 
     /// Takes a record.
     pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
-        Some(UnitRecord { start: r.u32()?, checksum: r.u32()? })
+        Some(UnitRecord {
+            table: r.u32()?,
+            front: r.u32()?,
+            hot: Range { start: r.u32()?, size: r.u32()? },
+            cold: Range { start: r.u32()?, size: r.u32()? },
+            front_checksum: r.u32()?,
+            back_checksum: r.u32()?,
+        })
     }
 }

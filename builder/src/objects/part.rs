@@ -1,0 +1,87 @@
+//! What an import does with each object: objects that are touched alike lie together.
+
+use crate::share::{CodeNode, Constants, Node, NodeId};
+
+/// A part of a unit's objects, in the order in which the parts lie in the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Code of modules and classes and what it uses: runs during the import, and is written to by running.
+    Bodies,
+    /// Interned strings: written to when they are interned.
+    Strings,
+    /// Tuples of names of functions: written to where a name is interned elsewhere already.
+    Names,
+    /// Functions that the bodies make, and their documentation: read when the function is made.
+    Functions,
+    /// Everything else: line tables, functions inside functions, constants of functions.
+    Cold,
+}
+
+/// `co_flags` of functions, unlike modules and classes (`Include/cpython/code.h`).
+const CO_OPTIMIZED: i32 = 1;
+
+/// By node id, the part of each object; of shared ones the first that any module has it in. `is_static` says which interned
+/// strings the interpreter has copies of: the image's own are hardly ever used.
+pub fn parts(constants: &Constants, is_static: impl Fn(NodeId) -> bool) -> Vec<Part> {
+    let mut walk = Walk { constants, parts: vec![Part::Cold; constants.len()], todo: Vec::new() };
+    for module in &constants.modules {
+        walk.todo.extend(module.root.map(|root| (root, Part::Bodies)));
+        while let Some((id, part)) = walk.todo.pop() {
+            walk.visit(id, part);
+        }
+    }
+    for (number, part) in walk.parts.iter_mut().enumerate() {
+        let id = NodeId(number as u32);
+        if constants.node(id).is_interned() {
+            *part = if is_static(id) { Part::Cold } else { Part::Strings };
+        }
+    }
+    walk.parts
+}
+
+struct Walk<'a> {
+    constants: &'a Constants,
+    parts: Vec<Part>,
+    todo: Vec<(NodeId, Part)>,
+}
+
+impl Walk<'_> {
+    fn mark(&mut self, id: NodeId, part: Part) {
+        let known = &mut self.parts[id.0 as usize];
+        *known = part.min(*known);
+    }
+
+    /// Marks an object that is used as `part`, and notes what it uses itself. There is nothing to mark behind cold objects but
+    /// tuples of names.
+    fn visit(&mut self, id: NodeId, part: Part) {
+        self.mark(id, part);
+        match self.constants.node(id) {
+            Node::Code(number) => self.code(&self.constants.codes[*number as usize], part),
+            Node::FrozenSet(items) => self.todo.push((*items, part)),
+            node => self.todo.extend(node.items().iter().map(|&item| (item, part))),
+        }
+    }
+
+    fn code(&mut self, code: &CodeNode, part: Part) {
+        let runs = part == Part::Bodies;
+        self.mark(code.names, if runs { Part::Bodies } else { Part::Names });
+        self.mark(code.localsplusnames, Part::Names);
+        self.mark(code.qualname, part);
+        self.mark(code.name, part);
+        self.mark(code.consts, part);
+        for (index, &id) in self.constants.node(code.consts).items().iter().enumerate() {
+            let used_as = match self.constants.node(id) {
+                Node::Code(number) if runs => {
+                    let is_function = self.constants.codes[*number as usize].flags & CO_OPTIMIZED != 0;
+                    if is_function { Part::Functions } else { Part::Bodies }
+                }
+                Node::Code(_) => Part::Cold,
+                _ if runs => Part::Bodies,
+                // The first constant may be the function's documentation.
+                Node::Str(_) if index == 0 => part,
+                _ => Part::Cold,
+            };
+            self.todo.push((id, used_as));
+        }
+    }
+}
