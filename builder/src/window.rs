@@ -3,10 +3,14 @@
 //! The loader moves addresses where it finds them: every word from a window is one. So a window is chosen that no other
 //! word of the objects lies in.
 
-use cds_layout::format::{BASE_MAX, BASE_MIN};
+use cds_layout::format::{BASE_MAX, BASE_MIN, SEGMENT_ALIGN};
 
-/// Bases are multiples of this, so that a kernel may back an image with huge pages.
+/// The distance between bases.
 const GRANULE: u64 = 2 * 1024 * 1024;
+
+/// Bases are not multiples of a huge page: kernels that keep files in huge pages would make two megabytes resident where a
+/// process touches a few bytes.
+const SHIFT: u64 = SEGMENT_ALIGN;
 
 /// Where windows for moving interpreters start: no address of a program, so that one that was not moved cannot be used.
 const NOWHERE: u64 = 0x4c53_0000_0000_0000;
@@ -64,9 +68,10 @@ impl Externs {
 /// The base for an image of `span` bytes with this digest of its contents, whose objects, `internal` of whose words are
 /// offsets that will be addresses, are `objects`.
 pub fn preferred_base(digest: &[u8; 32], span: u64, objects: &[u8], internal: &[u32]) -> Result<u64, NoWindow> {
-    let room = (BASE_MAX - BASE_MIN - span.next_multiple_of(GRANULE)) / GRANULE;
+    let room = (BASE_MAX - BASE_MIN - (SHIFT + span).next_multiple_of(GRANULE)) / GRANULE;
     let seed = u64::from_le_bytes(digest[..8].try_into().expect("eight bytes"));
-    let base = |attempt: u64| BASE_MIN + (seed.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)) % room) * GRANULE;
+    let base =
+        |attempt: u64| BASE_MIN + SHIFT + (seed.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)) % room) * GRANULE;
     // Offsets are small: none of them is in a window of bases.
     debug_assert!(internal.len() * 8 <= objects.len());
     (0..ATTEMPTS).map(base).find(|&base| count(objects, base, span) == 0).ok_or(NoWindow("the image"))
@@ -88,7 +93,12 @@ mod tests {
             digest[..8].copy_from_slice(&seed.to_le_bytes());
             for span in [1, 1 << 20, u64::from(u32::MAX)] {
                 let base = preferred_base(&digest, span, &[], &[]).unwrap();
-                assert!(base >= BASE_MIN && base + span <= BASE_MAX && base.is_multiple_of(GRANULE));
+                assert!(
+                    base >= BASE_MIN
+                        && base + span <= BASE_MAX
+                        && base.is_multiple_of(SEGMENT_ALIGN)
+                        && !base.is_multiple_of(GRANULE)
+                );
             }
         }
     }

@@ -102,6 +102,7 @@ impl Fixups {
         self.units.set(unit, BUSY);
         let result = py::without_collections(|| self.apply(image, unit, filename));
         self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
+        image.table_was_read();
         result
     }
 

@@ -1,6 +1,6 @@
 //! A checked view of a mapped image: every table read and every slot write is bounds-checked here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
     Back, CHUNK, DirectoryRecord, ExternRecord, Front, Header, Index, ModuleRecord, NamedRecord, Range, Reader,
@@ -28,6 +28,8 @@ pub struct Image {
     /// Their bytes.
     size: u32,
     patched: AtomicU64,
+    /// How many units' tables were read since their pages were given back.
+    tables_read: AtomicU32,
 }
 
 /// The read-only sections.
@@ -111,7 +113,8 @@ impl Image {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
         }
         let (objects, size) = (base + objects.position as usize, objects.size);
-        let image = Image { header, base, tables, objects, size, patched: AtomicU64::new(0) };
+        let image =
+            Image { header, base, tables, objects, size, patched: AtomicU64::new(0), tables_read: AtomicU32::new(0) };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
@@ -199,6 +202,23 @@ impl Image {
         let table = self.tables.fixups.get(this.table as usize..end)?;
         let (front, back) = table.split_at_checked(this.front as usize)?;
         (this.front_sum(front) == this.front_checksum).then_some(Unit { record: this, front, back })
+    }
+
+    /// Notes that a unit's table was read for the last time. Around each page that is read the system maps fifteen others: now
+    /// and then they are given back, or a process would in time have all tables resident.
+    pub fn table_was_read(&self) {
+        const EVERY: u32 = 16;
+        const PAGE: usize = 4096;
+        if self.tables_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
+            return;
+        }
+        let tables = self.tables.fixups.as_ptr_range();
+        let start = (tables.start as usize).next_multiple_of(PAGE);
+        let end = tables.end as usize & !(PAGE - 1);
+        if start < end {
+            // SAFETY: pages of a read-only segment with nothing but fixups in them; they are read again from the file.
+            unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+        }
     }
 
     /// Numbers of records.
@@ -334,10 +354,9 @@ fn prefault(words: &mut [u64]) {
     const PAGE: usize = 4096;
     let start = words.as_ptr() as usize & !(PAGE - 1);
     let end = words.as_ptr() as usize + size_of_val(words);
-    if end - start > PAGE {
-        // SAFETY: writable pages of the image, whose contents stay as they are.
-        unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
-    }
+    // Even for one page: to read it first would map its neighbours, too.
+    // SAFETY: writable pages of the image, whose contents stay as they are.
+    unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
 }
 
 /// A unit's record and the two parts of its table; the checksum of the front agrees.

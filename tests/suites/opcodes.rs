@@ -18,6 +18,9 @@ fn probe(python: &Interpreter, mode: &str) -> Result<()> {
     let opcodes = &layout.opcodes;
     let rows = json!({
         "resume": opcodes.resume,
+        "import_name": opcodes.import_name,
+        "import_name_shift": opcodes.import_name_shift,
+        "extended_arg": opcodes.extended_arg,
         "caches": opcodes.caches.iter().map(|c| (c.opcode, c.entries, c.counter)).collect::<Vec<_>>(),
         "pairs": opcodes.pairs.iter().map(|p| (p.first, p.second, p.combined)).collect::<Vec<_>>(),
         "bytecode": layout.code.bytecode,

@@ -1,6 +1,7 @@
 //! Objects as the target has them in memory: where they lie, which pointers they have, what their bytes are.
 
 pub mod derive;
+mod likely;
 pub mod part;
 pub mod place;
 mod pool;

@@ -1,5 +1,6 @@
 //! What an import does with each object: objects that are touched alike lie together.
 
+use super::likely::CO_OPTIMIZED;
 use crate::share::{CodeNode, Constants, Node, NodeId};
 
 /// A part of a unit's objects, in the order in which the parts lie in the image.
@@ -16,9 +17,6 @@ pub enum Part {
     /// Everything else: line tables, functions inside functions, constants of functions.
     Cold,
 }
-
-/// `co_flags` of functions, unlike modules and classes (`Include/cpython/code.h`).
-const CO_OPTIMIZED: i32 = 1;
 
 /// By node id, the part of each object; of shared ones the first that any module has it in. `is_static` says which interned
 /// strings the interpreter has copies of: the image's own are hardly ever used.

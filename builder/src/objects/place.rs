@@ -3,12 +3,14 @@
 //!
 //! Offsets count from the start of the objects.
 
+use super::likely::{level, likely};
 use super::part::{Part, parts};
 use super::pool;
 use crate::graph::Str;
 use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{Layout, SliceLayout};
 use cds_layout::format::{CHUNK, MAX_SPAN, Range, SLOT};
+use std::cmp::Reverse;
 
 /// Where the objects lie.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ pub fn place(
     names: &[String],
     is_static: impl Fn(NodeId) -> bool,
 ) -> Result<Placement, TooLarge> {
-    let parts = parts(constants, is_static);
+    let (parts, likely) = (parts(constants, &is_static), likely(constants, &layout.opcodes, names));
     let mut at = Cursor {
         constants,
         layout,
@@ -59,29 +61,31 @@ pub fn place(
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    pool::order(constants, &parts, names).into_iter().try_for_each(|id| at.put(id))?;
+    pool::order(constants, &parts, &likely, &is_static).into_iter().try_for_each(|id| at.put(id))?;
     let pool = at.range_from(0);
     at.align();
 
-    let mut hot = Vec::with_capacity(constants.modules.len());
-    let mut colds = Vec::with_capacity(constants.modules.len());
-    for (number, module) in constants.modules.iter().enumerate() {
+    // The likely ones first, so that their neighbours are likely, too.
+    let mut units: Vec<usize> = (0..constants.modules.len()).collect();
+    units.sort_by_key(|&unit| Reverse(level(likely[unit])));
+    let mut hot = vec![Range::default(); units.len()];
+    let mut rest = Vec::with_capacity(units.len());
+    for &unit in &units {
         // Parents before children: the root leads its range.
-        let own = module.used.iter().rev().copied().filter(|&id| constants.owner(id) == Some(number as u32));
-        let mut own: Vec<NodeId> = own.collect();
+        let own = constants.modules[unit].used.iter().rev().copied();
+        let mut own: Vec<NodeId> = own.filter(|&id| constants.owner(id) == Some(unit as u32)).collect();
         own.sort_by_key(|id| parts[id.0 as usize]);
         let start = at.end;
-        let warm = own.partition_point(|id| parts[id.0 as usize] < Part::Cold);
-        colds.push(own.split_off(warm));
+        rest.push(own.split_off(own.partition_point(|id| parts[id.0 as usize] < Part::Cold)));
         own.into_iter().try_for_each(|id| at.put(id))?;
-        hot.push(at.range_from(start));
+        hot[unit] = at.range_from(start);
     }
     at.align();
-    let mut cold = Vec::with_capacity(colds.len());
-    for own in colds {
+    let mut cold = vec![Range::default(); units.len()];
+    for (&unit, own) in units.iter().zip(rest) {
         let start = at.end;
         own.into_iter().try_for_each(|id| at.put(id))?;
-        cold.push(at.range_from(start));
+        cold[unit] = at.range_from(start);
     }
     Ok(Placement { offsets: at.offsets, hot, cold, pool, order: at.order, size: at.end as u32 })
 }

@@ -1,84 +1,39 @@
-//! The order of the objects that several modules use: what is used together lies together.
+//! The order of the objects that several units use: what is used together lies together.
 //!
-//! What only modules of one package use lies with the rest that only they use. Within a package, and among what is used all
-//! over, the most used come first: a process that imports little touches little of the pool.
+//! First what a program uses from many modules. Then each shared object lies with those that have the same home: of the
+//! units that use it, the one that is most likely to be imported. When that one is, all that is at home there is used.
 
+use super::likely::level;
 use super::part::Part;
 use crate::share::{Constants, NodeId};
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
-/// Packages as a tree, by the dotted names of modules. The first one is the root.
-struct Packages {
-    parents: Vec<u32>,
-    depths: Vec<u32>,
-}
-
-impl Packages {
-    /// The tree, and the place of each module in it.
-    fn new(names: &[String]) -> (Self, Vec<u32>) {
-        let mut tree = Packages { parents: vec![0], depths: vec![0] };
-        let mut known: HashMap<&str, u32> = HashMap::new();
-        let places = names.iter().map(|name| {
-            let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
-            ends.fold(0, |parent, end| {
-                *known.entry(&name[..end]).or_insert_with(|| {
-                    tree.parents.push(parent);
-                    tree.depths.push(tree.depths[parent as usize] + 1);
-                    tree.parents.len() as u32 - 1
-                })
-            })
-        });
-        let places = places.collect();
-        (tree, places)
-    }
-
-    /// The innermost package that holds both.
-    fn common(&self, mut a: u32, mut b: u32) -> u32 {
-        while a != b {
-            if self.depths[a as usize] >= self.depths[b as usize] {
-                a = self.parents[a as usize];
-            } else {
-                b = self.parents[b as usize];
-            }
-        }
-        a
-    }
-}
-
-/// Who uses a shared object.
-#[derive(Clone, Copy)]
-struct Users {
-    count: u32,
-    first: u32,
-    package: u32,
-}
-
-/// The shared objects that have a place, in their order. `names` are those of the units.
-pub fn order(constants: &Constants, parts: &[Part], names: &[String]) -> Vec<NodeId> {
-    let (packages, places) = Packages::new(names);
-    let mut users = vec![Users { count: 0, first: 0, package: 0 }; constants.len()];
-    for (number, module) in constants.modules.iter().enumerate() {
-        let place = places[number];
+/// The shared objects that have a place, in their order. `likely` is by unit, `parts` by node.
+pub fn order(constants: &Constants, parts: &[Part], likely: &[f64], is_static: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+    let mut homes = vec![u32::MAX; constants.len()];
+    let mut users = vec![0.0; constants.len()];
+    for (unit, module) in (0..).zip(&constants.modules) {
         for &id in module.used.iter().filter(|&&id| constants.owner(id).is_none()) {
-            let users = &mut users[id.0 as usize];
-            *users = match users.count {
-                0 => Users { count: 1, first: number as u32, package: place },
-                count => Users { count: count + 1, package: packages.common(users.package, place), ..*users },
-            };
+            let home = &mut homes[id.0 as usize];
+            if *home == u32::MAX || level(likely[unit as usize]) > level(likely[*home as usize]) {
+                *home = unit;
+            }
+            users[id.0 as usize] += likely[unit as usize];
         }
     }
     let ids = (0..constants.len() as u32).map(NodeId);
     let mut order: Vec<NodeId> =
-        ids.filter(|&id| constants.owner(id).is_none() && constants.node(id).is_placed()).collect();
+        ids.filter(|&id| homes[id.0 as usize] != u32::MAX && constants.node(id).is_placed()).collect();
     order.sort_by_cached_key(|&id| {
-        let (part, users) = (parts[id.0 as usize], users[id.0 as usize]);
-        let rank = match part {
-            Part::Strings => 0,
-            Part::Cold => 2,
-            Part::Bodies | Part::Names | Part::Functions => 1,
+        let home = homes[id.0 as usize];
+        let rank = match parts[id.0 as usize] {
+            // Looked at once by every process that uses them.
+            _ if is_static(id) => 0,
+            Part::Strings => 1,
+            Part::Bodies | Part::Names | Part::Functions => 2,
+            Part::Cold => 3,
         };
-        (rank, users.package, Reverse(users.count.max(1).ilog2()), users.first, id)
+        (rank, Reverse(level(users[id.0 as usize])), home, id)
     });
     order
 }

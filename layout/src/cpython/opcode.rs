@@ -27,6 +27,12 @@ pub struct Pair {
 pub struct Opcodes {
     /// `RESUME`, the first traceable instruction.
     pub resume: u8,
+    /// `IMPORT_NAME`
+    pub import_name: u8,
+    /// How many bits of its argument are no part of the name's index (`lazy` imports, 3.15).
+    pub import_name_shift: u8,
+    /// `EXTENDED_ARG`
+    pub extended_arg: u8,
     /// The location of a `RESUME` that is not traceable: `RESUME_AT_GEN_EXPR_START` (3.15+,
     /// `Include/internal/pycore_opcode_utils.h`).
     pub untraceable_resume: Option<u8>,

@@ -93,7 +93,15 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: false,
         first_version: None,
     },
-    opcodes: Opcodes { resume: 151, untraceable_resume: None, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes {
+        resume: 151,
+        import_name: 108,
+        import_name_shift: 0,
+        extended_arg: 144,
+        untraceable_resume: None,
+        caches: CACHES,
+        pairs: &[],
+    },
     sets_cached: true,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC_LEGACY],

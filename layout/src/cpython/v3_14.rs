@@ -108,7 +108,15 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: true,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 128, untraceable_resume: None, caches: CACHES, pairs: &[] },
+    opcodes: Opcodes {
+        resume: 128,
+        import_name: 73,
+        import_name_shift: 0,
+        extended_arg: 69,
+        untraceable_resume: None,
+        caches: CACHES,
+        pairs: &[],
+    },
     sets_cached: true,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC_IN_COPY],

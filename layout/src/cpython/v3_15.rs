@@ -113,7 +113,15 @@ pub static LAYOUT: Layout = Layout {
         interns_filename: true,
         first_version: Some(0xf000_0000),
     },
-    opcodes: Opcodes { resume: 128, untraceable_resume: Some(4), caches: CACHES, pairs: &[] },
+    opcodes: Opcodes {
+        resume: 128,
+        import_name: 72,
+        import_name_shift: 2,
+        extended_arg: 67,
+        untraceable_resume: Some(4),
+        caches: CACHES,
+        pairs: &[],
+    },
     sets_cached: false,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC_IN_COPY],

@@ -1,0 +1,153 @@
+//! How likely each module is to be imported by a program, judged by who imports it: what is likely lies together.
+//!
+//! Only the order of objects depends on this. The model: a program imports any module with a small probability, and most of
+//! what a module's body imports with it.
+
+use crate::share::{Constants, Node, NodeId};
+use cds_layout::cpython::Opcodes;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// `co_flags` of functions, unlike modules and classes (`Include/cpython/code.h`).
+pub const CO_OPTIMIZED: i32 = 1;
+
+/// That a program imports a module for its own sake.
+const BY_ITSELF: f64 = 0.002;
+
+/// That what a body imports is imported whenever it runs.
+const BY_ANOTHER: f64 = 0.9;
+
+/// Probabilities settle after a few rounds: chains of imports are short.
+const ROUNDS: usize = 12;
+
+/// Whether a module belongs to tests: programs do not import it.
+pub fn is_test(name: &str) -> bool {
+    name.split('.').any(|part| matches!(part, "test" | "tests") || part.starts_with("test_"))
+}
+
+/// By unit, the probability that a program imports it; 0 for tests.
+pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec<f64> {
+    let known = Names::new(names);
+    let imported: Vec<Vec<u32>> = (0..constants.modules.len())
+        .into_par_iter()
+        .map(|unit| imported_by(constants, opcodes, &known, unit, &names[unit]))
+        .collect();
+    let alone = |name: &String| if is_test(name) { 0.0 } else { BY_ITSELF };
+    let mut probable: Vec<f64> = names.iter().map(alone).collect();
+    for _ in 0..ROUNDS {
+        let mut not: Vec<f64> = names.iter().map(|name| 1.0 - alone(name)).collect();
+        for (unit, imported) in imported.iter().enumerate() {
+            for &other in imported {
+                not[other as usize] *= 1.0 - BY_ANOTHER * probable[unit];
+            }
+        }
+        probable.iter_mut().zip(not).for_each(|(probable, not)| *probable = 1.0 - not);
+    }
+    probable
+}
+
+/// Expected numbers of users as steps that objects are sorted by, 0 for none: twice as many is one step more, so coarse that
+/// modules of one package mostly are on the same.
+pub fn level(users: f64) -> u8 {
+    if users <= 0.0 { 0 } else { (64.0 + users.log2()).clamp(1.0, 128.0) as u8 }
+}
+
+/// Modules by name, and which of them have others in them.
+struct Names<'a> {
+    units: HashMap<&'a str, u32>,
+    packages: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn new(names: &'a [String]) -> Self {
+        let packages = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+        Names { units: names.iter().map(String::as_str).zip(0..).collect(), packages }
+    }
+
+    /// The module and the packages around it, which come with it.
+    fn with_packages(&self, name: &str) -> impl Iterator<Item = u32> {
+        let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+        ends.filter_map(|end| self.units.get(&name[..end]).copied())
+    }
+}
+
+/// What the body of a module, or of a class in it, imports.
+#[derive(Default)]
+struct Imports<'a> {
+    /// Of `import` and `from` statements, dots left out.
+    modules: Vec<&'a str>,
+    /// All names that it uses: submodules may be among them.
+    names: Vec<&'a str>,
+}
+
+/// The units that come with a unit, each once.
+fn imported_by(constants: &Constants, opcodes: &Opcodes, names: &Names<'_>, unit: usize, name: &str) -> Vec<u32> {
+    let imports = imports(constants, opcodes, constants.modules[unit].root);
+    let mut found: Vec<u32> = names.with_packages(name).collect();
+    let mut full = String::new();
+    let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+    for module in imports.modules {
+        // As it stands; relative to the package that the module lies in, and to the module if it is a package.
+        for around in ["", parent, name] {
+            full.clear();
+            full.extend([around, if around.is_empty() || module.is_empty() { "" } else { "." }, module]);
+            found.extend(names.with_packages(&full));
+            if names.packages.contains(full.as_str()) {
+                let len = full.len();
+                for inner in &imports.names {
+                    full.truncate(len);
+                    full.extend([".", inner]);
+                    found.extend(names.units.get(full.as_str()));
+                }
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found.retain(|&other| other as usize != unit);
+    found
+}
+
+fn imports<'a>(constants: &'a Constants, opcodes: &Opcodes, root: Option<NodeId>) -> Imports<'a> {
+    let mut out = Imports::default();
+    let mut todo: Vec<NodeId> = root.into_iter().collect();
+    while let Some(id) = todo.pop() {
+        let Node::Code(number) = constants.node(id) else { continue };
+        let code = &constants.codes[*number as usize];
+        if code.flags & CO_OPTIMIZED != 0 {
+            continue;
+        }
+        let text = |&name: &NodeId| str::from_utf8(&constants.node(name).as_str()?.data).ok();
+        let names = constants.node(code.names).items();
+        out.names.extend(names.iter().filter_map(text));
+        let mut extended = 0;
+        for unit in code.bytecode.chunks_exact(2) {
+            let argument = extended << 8 | usize::from(unit[1]);
+            extended = if unit[0] == opcodes.extended_arg { argument } else { 0 };
+            if unit[0] == opcodes.import_name {
+                // The interpreter's own empty string is what `from . import` names.
+                let name = names.get(argument >> opcodes.import_name_shift);
+                out.modules.extend(name.map(|name| text(name).unwrap_or_default()));
+            }
+        }
+        todo.extend(constants.node(code.consts).items());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_rise_with_the_probability() {
+        assert_eq!((level(0.0), level(1.0), level(2.5)), (0, 64, 65));
+        assert!(level(1e-30) == 1 && level(BY_ITSELF) > 1 && level(BY_ITSELF) < level(0.5));
+    }
+
+    #[test]
+    fn tests_are_told_by_their_names() {
+        assert!(is_test("test.test_json") && is_test("a.tests.b") && is_test("numpy.test_x"));
+        assert!(!is_test("testing") && !is_test("attest.x") && !is_test("unittest"));
+    }
+}
