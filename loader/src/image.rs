@@ -293,25 +293,20 @@ impl Image {
         Ok(())
     }
 
-    /// The words of a range of objects.
-    ///
-    /// # Safety
-    /// Nobody uses the objects before the slice is gone.
-    unsafe fn words(&self, range: Range) -> Result<&mut [u64], Malformed> {
+    /// The words of a range of objects: where the first one is, and how many there are.
+    fn words(&self, range: Range) -> Result<(*mut u64, usize), Malformed> {
         let end = u64::from(range.start) + u64::from(range.size);
         if end > u64::from(self.size) || !range.start.is_multiple_of(SLOT) {
             return Err(Malformed);
         }
-        let start = (self.objects + range.start as usize) as *mut u64;
-        // SAFETY: the range lies in a writable segment of an object that stays mapped, and its start is aligned. The GIL
-        // is held, and the caller vouches for the rest.
-        Ok(unsafe { std::slice::from_raw_parts_mut(start, (range.size / SLOT) as usize) })
+        Ok(((self.objects + range.start as usize) as *mut u64, (range.size / SLOT) as usize))
     }
 
     /// Moves all addresses in a range of objects that nobody has used yet.
     pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
-        // SAFETY: as this function says.
-        let words = unsafe { self.words(range) }?;
+        let (start, count) = self.words(range)?;
+        // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
+        let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
         prefault(words);
         self.patched.fetch_add(moves.apply(words), Ordering::Relaxed);
         Ok(())
@@ -319,8 +314,9 @@ impl Image {
 
     /// Replaces a word wherever it is in a range of objects that nobody has used yet.
     pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<(), Malformed> {
-        // SAFETY: as this function says.
-        let words = unsafe { self.words(range) }?;
+        let (start, count) = self.words(range)?;
+        // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
+        let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
         let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
         self.patched.fetch_add(found as u64, Ordering::Relaxed);
         Ok(())
