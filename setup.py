@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the version is Cargo's, and the start files lie beside the loader."""
+"""What pyproject.toml cannot say: the version is Cargo's, and the start file lies beside the loader."""
 
 import pathlib
 import tomllib
@@ -7,22 +7,21 @@ from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 HERE = pathlib.Path(__file__).parent
-START_FILES = HERE / "builder" / "src" / "install"
+START_FILE = HERE / "builder" / "src" / "install" / "cds_loader.pth"
 
 
-class BuildWithStartFiles(build_ext):
-    """`cds_loader.pth` and `cds_loader.start` work only at the root of site-packages, where the extension goes."""
+class BuildWithStartFile(build_ext):
+    """`cds_loader.pth` works only at the root of site-packages, where the extension goes."""
 
     def run(self):
         super().run()
         if self.inplace:
             return
-        for name in ("cds_loader.pth", "cds_loader.start"):
-            self.mkpath(self.build_lib)
-            self.copy_file(str(START_FILES / name), str(pathlib.Path(self.build_lib) / name))
+        self.mkpath(self.build_lib)
+        self.copy_file(str(START_FILE), str(pathlib.Path(self.build_lib) / START_FILE.name))
 
 
 with open(HERE / "Cargo.toml", "rb") as file:
     version = tomllib.load(file)["workspace"]["package"]["version"]
 
-setup(version=version, cmdclass={"build_ext": BuildWithStartFiles})
+setup(version=version, cmdclass={"build_ext": BuildWithStartFile})

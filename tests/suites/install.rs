@@ -17,6 +17,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     let mut trials = on_each(interpreters, "install", &[("there_and_back", there_and_back)]);
     trials.extend(on_newest(interpreters, "install", ("foreign_files", foreign_files)));
     trials.extend(on_newest(interpreters, "install", ("update", update)));
+    trials.extend(on_newest(interpreters, "install", ("former_start_file", former_start_file)));
     trials.extend(on_newest(interpreters, "install", ("changed_file", changed_file)));
     trials.extend(on_newest(interpreters, "install", ("installed_by_pip", installed_by_pip)));
     trials.extend(on_newest(interpreters, "install", ("bad_loaders", bad_loaders)));
@@ -24,7 +25,10 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     trials
 }
 
-const FILES: [&str; 4] = ["cds_loader.abi3.so", "cds_loader.manifest.json", "cds_loader.pth", "cds_loader.start"];
+const FILES: [&str; 3] = ["cds_loader.abi3.so", "cds_loader.manifest.json", "cds_loader.pth"];
+
+/// A file that earlier versions installed as well.
+const FORMER: &str = "cds_loader.start";
 
 fn command(environment: &Environment, command: &str) -> Result<Run> {
     Ok(tools()?.cds_build().args([command, "--json", "--python"]).arg(&environment.python))
@@ -44,8 +48,19 @@ fn listing(environment: &Environment) -> Result<BTreeSet<PathBuf>> {
     Ok(snapshot(&environment.site)?.into_keys().collect())
 }
 
+/// What a start imports, in order of names.
+fn imported(environment: &Environment) -> Result<BTreeSet<String>> {
+    let output = environment.python().args(["-W", "error", "-c", "import sys; print(*sys.modules)"]).ok()?.silent()?;
+    Ok(output.stdout.split_whitespace().map(str::to_owned).collect())
+}
+
 fn there_and_back(python: &Interpreter) -> Result<()> {
     let environment = Environment::bare(python)?;
+    // For any `.pth` file, `site` of some versions imports a codec.
+    let other = environment.site.join("other.pth");
+    write(&other, "import sys\n")?;
+    let without = imported(&environment)?;
+    fs::remove_file(other)?;
     let before = snapshot(&environment.root)?;
     let report = uninstall(&environment)?.ok()?.json()?;
     ensure!(report["outcome"] == "not-installed", "{report}");
@@ -57,6 +72,8 @@ fn there_and_back(python: &Interpreter) -> Result<()> {
     let state = environment
         .script("import sys; print('cds_loader' in sys.modules, sys.modules['cds_loader'].status()['state'])")?;
     ensure!(state.clone().silent()?.stdout == "True absent\n", "the start file does not start the loader: {state}");
+    let more: BTreeSet<String> = imported(&environment)?.difference(&without).cloned().collect();
+    ensure!(more == BTreeSet::from(["cds_loader".to_owned()]), "a start with the loader imports {more:?}");
     let report = install(&environment)?.ok()?.json()?;
     ensure!(report["outcome"] == "up-to-date", "{report}");
     // Images are the user's own: mentioned, not removed.
@@ -69,7 +86,7 @@ fn there_and_back(python: &Interpreter) -> Result<()> {
 }
 
 fn foreign_files(python: &Interpreter) -> Result<()> {
-    for name in FILES {
+    for name in FILES.into_iter().chain([FORMER]) {
         let environment = Environment::bare(python)?;
         let path = environment.site.join(name);
         write(&path, "somebody else's")?;
@@ -102,6 +119,31 @@ fn update(python: &Interpreter) -> Result<()> {
     ensure!(report["outcome"] == "installed" && files == Some(1), "only the missing file is written: {report}");
     uninstall(&environment)?.ok()?;
     ensure!(FILES.iter().all(|name| !environment.site.join(name).exists()), "{:?}", listing(&environment)?);
+    Ok(())
+}
+
+/// Puts a start file as earlier versions had it, and adds it to the record.
+fn former_version(environment: &Environment) -> Result<()> {
+    let text = "import hashlib, json, sys\nrecord, start = sys.argv[1:]\ncontent = b'cds_loader:activate\\n'\n\
+                open(start, 'wb').write(content)\nrows = json.load(open(record))\n\
+                rows['files'].append({'name': 'cds_loader.start', 'sha256': hashlib.sha256(content).hexdigest()})\n\
+                json.dump(rows, open(record, 'w'))";
+    let [record, start] = [FILES[1], FORMER].map(|name| environment.site.join(name));
+    environment.python().args(["-S", "-c", text]).arg(record).arg(start).ok()?;
+    Ok(())
+}
+
+/// The start file of earlier versions is taken away by an update as by a removal.
+fn former_start_file(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let now = listing(&environment)?;
+    former_version(&environment)?;
+    let report = install(&environment)?.ok()?.json()?;
+    ensure!(report["outcome"] == "installed", "{report}");
+    ensure!(listing(&environment)? == now, "not as a new installation: {:?}", listing(&environment)?);
+    former_version(&environment)?;
+    let report = uninstall(&environment)?.ok()?.json()?;
+    ensure!(report["files"].as_array().map(Vec::len) == Some(4) && !environment.site.join(FORMER).exists(), "{report}");
     Ok(())
 }
 

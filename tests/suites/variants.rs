@@ -85,9 +85,8 @@ impl Site {
         ensure!(site.starts_with(directory.path()), "the user's site directory is `{}`", site.display());
         let tools = tools()?;
         write(site.join("cds_loader.abi3.so"), read(&tools.loader)?)?;
-        for name in ["cds_loader.pth", "cds_loader.start"] {
-            write(site.join(name), read(workspace().join("builder/src/install").join(name))?)?;
-        }
+        let start = "cds_loader.pth";
+        write(site.join(start), read(workspace().join("builder/src/install").join(start))?)?;
         let image = site.join("site-cds.so");
         tools.cds_build().arg("--out").arg(&image).arg("--python").arg(&ordinary.executable).arg("json").ok()?;
         Ok(Site { directory, site })

@@ -37,9 +37,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Put the loader and its start files into an environment.
+    /// Put the loader and its start file into an environment.
     Install(InstallArgs),
-    /// Take the loader and its start files out of an environment.
+    /// Take the loader and its start file out of an environment.
     Uninstall(UninstallArgs),
     /// Show what is in an image.
     Inspect(InspectArgs),

@@ -18,7 +18,7 @@ pub enum InstallError {
         /// The interpreter.
         executable: PathBuf,
     },
-    /// The site directory is missing or not on `sys.path`, so the start files would never be read.
+    /// The site directory is missing or not on `sys.path`, so the start file would never be read.
     #[error("`{site}` is not a site directory of `{executable}`: {reason}")]
     NoSite {
         /// The directory.

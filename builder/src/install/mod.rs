@@ -1,8 +1,8 @@
-//! `cds-build install` and `uninstall`: the loader and its start files into and out of an environment.
+//! `cds-build install` and `uninstall`: the loader and its start file into and out of an environment.
 //!
 //! An environment belongs to its user and to pip. So nothing is written that somebody else owns, and
 //! [`MANIFEST`] remembers what was written, by content, so that exactly this can be taken away again.
-//! Every file appears under its name complete or not at all, the start files after the loader they need.
+//! Every file appears under its name complete or not at all, the start file after the loader it needs.
 
 mod environment;
 mod error;
@@ -23,9 +23,17 @@ use manifest::{Entry, Manifest};
 /// File name of the loader in an environment: an extension module for every supported version.
 pub const LOADER: &str = "cds_loader.abi3.so";
 
-/// The start files, by name: `site` of Python 3.11 to 3.14 runs the first, that of 3.15 and later the second (PEP 829).
-pub const START_FILES: [(&str, &str); 2] =
-    [("cds_loader.pth", include_str!("cds_loader.pth")), ("cds_loader.start", include_str!("cds_loader.start"))];
+/// The start file: `site` runs its line when an interpreter starts.
+///
+/// `site` of Python 3.15 to 3.17 runs such lines as earlier ones did, that of 3.18 ignores them (PEP 829). For its `.start` files
+/// it imports `pkgutil` and all that this needs, which takes about as long as everything else in a start.
+pub const START_FILE: &str = "cds_loader.pth";
+
+/// What is in it.
+const START_TEXT: &str = include_str!("cds_loader.pth");
+
+/// A file that earlier versions installed too. Where it is, `site` of 3.15 passes over the line in [`START_FILE`].
+const FORMER_START_FILE: &str = "cds_loader.start";
 
 /// What [`install`] or [`uninstall`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +68,7 @@ pub struct InstallReport {
     pub images: Vec<PathBuf>,
 }
 
-/// Puts the loader and its start files into the site directory of `target`.
+/// Puts the loader and its start file into the site directory of `target`.
 ///
 /// `loader` is the loader to use; without it [`find_loader`] looks for one.
 pub fn install(target: &Target, loader: Option<&Path>) -> Result<InstallReport, InstallError> {
@@ -75,8 +83,7 @@ pub fn install(target: &Target, loader: Option<&Path>) -> Result<InstallReport, 
     let binary = read(&loader)?;
     loader_file::check(&loader, &binary, target.machine)?;
 
-    let mut wanted: Vec<(&str, &[u8])> = vec![(LOADER, &binary)];
-    wanted.extend(START_FILES.map(|(name, text)| (name, text.as_bytes())));
+    let wanted: [(&str, &[u8]); 2] = [(LOADER, &binary), (START_FILE, START_TEXT.as_bytes())];
     let old = Manifest::load(&site)?.unwrap_or_default();
     let mut pending = Vec::new();
     for &(name, bytes) in &wanted {
@@ -87,7 +94,13 @@ pub fn install(target: &Target, loader: Option<&Path>) -> Result<InstallReport, 
             Some(_) => pending.push((name, bytes)),
         }
     }
-    if pending.is_empty() {
+    let former = site.join(FORMER_START_FILE);
+    let replaces = match present(&former)? {
+        None => false,
+        Some(hash) if !old.owns(FORMER_START_FILE, &hash) => return Err(InstallError::Foreign { path: former }),
+        Some(_) => true,
+    };
+    if pending.is_empty() && !replaces {
         report.outcome = Outcome::UpToDate;
         return Ok(report);
     }
@@ -101,6 +114,9 @@ pub fn install(target: &Target, loader: Option<&Path>) -> Result<InstallReport, 
         let mode = if name == LOADER { 0o755 } else { 0o644 };
         put(&path, bytes, mode)?;
         report.files.push(path);
+    }
+    if replaces {
+        remove(&former)?;
     }
     new.save(&site)?;
     Ok(report)
@@ -118,8 +134,8 @@ pub fn uninstall(target: &Target) -> Result<InstallReport, InstallError> {
         report.outcome = Outcome::NotInstalled;
         return Ok(report);
     };
-    // Start files first: one that is left over would fail in every start of the interpreter.
-    for name in START_FILES.map(|(name, _)| name).into_iter().chain([LOADER]) {
+    // The start file first: one that is left over would fail in every start of the interpreter.
+    for name in [FORMER_START_FILE, START_FILE, LOADER] {
         let path = site.join(name);
         match present(&path)? {
             None => {}
