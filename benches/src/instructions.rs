@@ -33,7 +33,7 @@ pub fn measure(interpreter: &Interpreter) -> Result<Vec<Instructions>> {
         .map(|way| {
             eprintln!("  counting {}", way.title());
             let program = |run: Run| match way {
-                Way::Limit => off(run).arg(program("limit.py")).arg(&trace),
+                Way::Limit => off(run).arg(program("clock.py")).arg("limit").arg(&trace),
                 Way::Image => {
                     run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", &image).arg(program("clock.py")).arg("image")
                 }

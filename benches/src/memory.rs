@@ -7,30 +7,26 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::imports::jobs;
+use crate::imports::Job;
 use crate::order;
 use crate::results::{Footprint, Memory, Way};
-use crate::ways::{Start, Subjects, program};
+use crate::ways::{Start, program};
 use crate::works::Work;
 
-/// Numbers of processes at the same time.
-pub const PROCESSES: [usize; 3] = [1, 4, 16];
-
-/// Repetitions: these numbers hardly vary.
-const MOST: usize = 3;
+/// Numbers of processes at the same time, and repetitions: each is an average of the processes, and these numbers hardly vary.
+pub const PROCESSES: [(usize, usize); 3] = [(1, 3), (4, 2), (16, 1)];
 
 /// Measures all imports, from `.pyc` files, from the image and by code-data-share.
-pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Vec<Memory>> {
-    let works: Vec<Work> = works.iter().filter(|work| !work.modules.is_empty()).copied().collect();
-    let jobs = jobs(subjects, &works)?;
+pub fn measure(jobs: &[Job], works: &[Work], runs: usize) -> Result<Vec<Memory>> {
     let mut found = Vec::new();
-    for (job, work) in jobs.iter().zip(&works) {
+    for work in works.iter().filter(|work| !work.modules.is_empty()) {
+        let job = jobs.iter().find(|job| job.name == work.name).context("no such import")?;
         eprintln!("  {}", work.name);
         let compared = |(way, _): &&(Way, Start)| matches!(way, Way::Pyc | Way::Image | Way::Cds);
         let starts: Vec<&(Way, Start)> = job.starts().iter().filter(compared).collect();
-        for processes in PROCESSES {
+        for (processes, most) in PROCESSES {
             let mut ways: BTreeMap<Way, Footprint> = BTreeMap::new();
-            for round in 0..runs.min(MOST) {
+            for round in 0..runs.min(most) {
                 for position in order::of_round(round, starts.len()) {
                     let (way, start) = starts[position];
                     let one = together(start, work.modules, processes, round)

@@ -90,6 +90,9 @@ pub struct Measured {
     pub program: String,
     /// Each way.
     pub ways: BTreeMap<Way, Outcome>,
+    /// Seconds of `python -c pass` without loader and image, in the same rounds; none for commands.
+    #[serde(default)]
+    pub nothing: Vec<f64>,
 }
 
 /// What came of one way.
@@ -102,7 +105,7 @@ pub enum Outcome {
     Impossible(String),
 }
 
-/// Values of all runs, in order: value `i` of two ways is of the same round.
+/// Values of all runs, in order: value `i` of two ways is of the same round, but for zip files, which have fewer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Samples {
     /// Seconds of the import statement, inside the process.
@@ -277,6 +280,7 @@ mod tests {
             name: name.to_owned(),
             program: format!("import {name}"),
             ways: [(Way::Pyc, Outcome::Measured(Samples { served, ..Samples::default() }))].into(),
+            nothing: Vec::new(),
         };
         let imports = Some(works.iter().map(measured).collect());
         let on = OnInterpreter { label: label.to_owned(), minor: 13, imports, ..OnInterpreter::default() };

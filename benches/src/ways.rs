@@ -41,7 +41,8 @@ pub struct Start {
     pub variables: Vec<(&'static str, OsString)>,
     /// Of the limit: the trace with what is to be in memory.
     pub memory: Option<PathBuf>,
-    cwd: PathBuf,
+    /// The working directory.
+    pub cwd: PathBuf,
 }
 
 impl Start {

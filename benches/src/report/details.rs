@@ -11,7 +11,7 @@ type Kind = (&'static str, fn(&Footprint) -> &[f64], fn(f64) -> String);
 /// Processes that imported the same.
 pub fn memory(text: &mut String, rows: &[Memory]) {
     *text += "### Memory of processes that imported the same\n\nOf one process on average, MB and faults; in parentheses \
-              relative to `.pyc`.\n\n";
+              relative to `.pyc`. Medians of up to three repetitions of one process and two of four; 16 are measured once.\n\n";
     let ways: Vec<Way> = Way::ALL.into_iter().filter(|way| rows.iter().any(|row| row.ways.contains_key(way))).collect();
     let kinds: [Kind; 3] = [
         ("PSS", |f| &f.pss, mb),

@@ -1,28 +1,48 @@
 //! Ratios of what was measured two ways.
 
+use crate::imports::ZIP_ROUNDS;
 use crate::results::{Footprint, Measured, Memory, OnInterpreter, Samples, Way};
 use crate::statistics::{Ratio, geometric_mean, median};
 use crate::works::PASS;
 
-/// Which values of the samples.
-pub type Of = fn(&Samples) -> &[f64];
+/// Values of one way, in order of the rounds; none if they were not measured.
+pub type Of = fn(&Measured, Way) -> Vec<f64>;
 
-/// Seconds of the import.
-pub const IMPORT: Of = |samples| &samples.import;
+/// Seconds of the import, inside the process.
+pub const IMPORT: Of = |row, way| values(row, way, |samples| &samples.import);
 /// Seconds of the process.
-pub const PROCESS: Of = |samples| &samples.process;
+pub const PROCESS: Of = |row, way| values(row, way, |samples| &samples.process);
 /// Peak memory.
-pub const PEAK: Of = |samples| &samples.peak;
+pub const PEAK: Of = |row, way| values(row, way, |samples| &samples.peak);
+/// Seconds of the process less those of `python -c pass` without loader and image, in the same round.
+pub const FROM_START: Of = |row, way| {
+    let process = PROCESS(row, way);
+    // Zip files do not have their turn in every round.
+    let rounds: Vec<f64> = if way == Way::Zip { in_zip_rounds(&row.nothing) } else { row.nothing.clone() };
+    if process.len() != rounds.len() {
+        return Vec::new();
+    }
+    process.iter().zip(rounds).map(|(all, nothing)| all - nothing).collect()
+};
+
+fn values(row: &Measured, way: Way, of: fn(&Samples) -> &[f64]) -> Vec<f64> {
+    row.samples(way).map(of).unwrap_or_default().to_vec()
+}
+
+/// The values of the rounds in which zip files had their turn.
+fn in_zip_rounds(values: &[f64]) -> Vec<f64> {
+    values.iter().step_by(ZIP_ROUNDS).copied().collect()
+}
 
 /// The median of one way, if there is one.
 pub fn middle(row: &Measured, way: Way, of: Of) -> Option<f64> {
-    row.samples(way).map(of).filter(|values| !values.is_empty()).map(median)
+    Some(of(row, way)).filter(|values| !values.is_empty()).map(|values| median(&values))
 }
 
 /// One way over another, if both were measured.
 pub fn ratio(row: &Measured, above: Way, below: Way, of: Of) -> Option<Ratio> {
-    let values = |way| row.samples(way).map(of).filter(|values| !values.is_empty());
-    Some(Ratio::of(values(above)?, values(below)?))
+    let values = |way| Some(of(row, way)).filter(|values| !values.is_empty());
+    Some(Ratio::of(&values(above)?, &values(below)?))
 }
 
 /// The same of the medians alone.
@@ -61,4 +81,34 @@ pub fn pss(on: &OnInterpreter, processes: usize) -> Vec<(&str, f64)> {
 pub fn memory(row: &Memory, way: Way, of: fn(&Footprint) -> &[f64]) -> Option<f64> {
     let middle = |way| row.ways.get(&way).map(of).filter(|values| !values.is_empty()).map(median);
     Some(middle(way)? / middle(Way::Pyc)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Outcome;
+
+    #[test]
+    fn a_start_is_taken_from_the_process_of_the_same_round() {
+        let process = |values: &[f64]| Outcome::Measured(Samples { process: values.to_vec(), ..Samples::default() });
+        let mut row = Measured {
+            name: "x".to_owned(),
+            program: String::new(),
+            ways: [
+                (Way::Pyc, process(&[10.0, 11.0, 12.0, 13.0])),
+                (Way::Zip, process(&[20.0, 23.0])),
+                (Way::Limit, process(&[])),
+            ]
+            .into(),
+            nothing: vec![1.0, 2.0, 3.0, 4.0],
+        };
+        assert_eq!(FROM_START(&row, Way::Pyc), [9.0, 9.0, 9.0, 9.0]);
+        // Of the first and the fourth round.
+        assert_eq!(FROM_START(&row, Way::Zip), [19.0, 19.0]);
+        assert!(FROM_START(&row, Way::Limit).is_empty() && FROM_START(&row, Way::Image).is_empty());
+        // Results from before this was measured.
+        row.nothing.clear();
+        assert_eq!(middle(&row, Way::Pyc, FROM_START), None);
+        assert_eq!(middle(&row, Way::Pyc, PROCESS), Some(11.5));
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::report::markdown::{Table, cells, grouped, mb, ms};
-use crate::report::ratios::{self, IMPORT, Of, PEAK, PROCESS};
+use crate::report::ratios::{self, FROM_START, IMPORT, Of, PEAK, PROCESS};
 use crate::results::{Measured, Way};
 use crate::statistics::{Ratio, geometric_mean};
 
@@ -16,6 +16,8 @@ pub struct Kind {
 
 /// Import times.
 pub const IMPORTS: Kind = Kind { of: IMPORT, show: ms, unit: "ms" };
+/// Times of imports with all that a process did for them before.
+pub const FROM_STARTS: Kind = Kind { of: FROM_START, show: ms, unit: "ms" };
 /// Times of processes.
 pub const PROCESSES: Kind = Kind { of: PROCESS, show: ms, unit: "ms" };
 /// Peaks of memory.
@@ -28,8 +30,10 @@ pub fn table(text: &mut String, title: &str, rows: &[&Measured], &Kind { of, sho
     if ways.is_empty() {
         return;
     }
-    let runs = rows.iter().filter_map(|row| row.samples(Way::Pyc)).map(|s| of(s).len()).max().unwrap_or(0);
-    let _ = writeln!(text, "### {title}\n\n{unit}, median of {runs}; in parentheses relative to `.pyc`.\n");
+    let most = |way| rows.iter().map(|row| of(row, way).len()).max().unwrap_or(0);
+    let (runs, zip) = (most(Way::Pyc), most(Way::Zip));
+    let fewer = if zip == 0 || zip == runs { String::new() } else { format!(", for zip of {zip}") };
+    let _ = writeln!(text, "### {title}\n\n{unit}, median of {runs}{fewer}; in parentheses relative to `.pyc`.\n");
     let mut columns = cells([""]);
     columns.extend(ways.iter().map(|way| way.title().to_owned()));
     columns.push("image/.pyc, 99 %".to_owned());
@@ -75,6 +79,30 @@ fn means(rows: &[&Measured], ways: &[Way], of: Of, with_limit: bool) -> Vec<Stri
 
 fn interval(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(|| "–".to_owned(), |r| format!("{:.3}–{:.3}", r.low, r.high))
+}
+
+/// code-data-share against the image, from the start and inside the process: the two say different things.
+pub fn compared(text: &mut String, rows: &[&Measured]) {
+    let both = [FROM_START, IMPORT];
+    let ratio = |row: &Measured, of| ratios::ratio(row, Way::Cds, Way::Image, of);
+    let rows: Vec<&&Measured> = rows.iter().filter(|row| both.iter().any(|&of| ratio(row, of).is_some())).collect();
+    if rows.is_empty() {
+        return;
+    }
+    *text += "### code-data-share over the image\n\nRatios of times, with intervals. Above 1 the image is quicker.\n\n";
+    let columns = ["", "import from start", "99 %", "inside the process", "99 %"];
+    let mut table = Table::new(&cells(columns));
+    for row in &rows {
+        let mut line = vec![row.name.clone()];
+        for of in both {
+            let ratio = ratio(row, of);
+            line.push(ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{:.3}", ratio.value)));
+            line.push(interval(ratio));
+        }
+        table.row(&line);
+    }
+    *text += &table.finish();
+    *text += "\n";
 }
 
 /// What stands behind the names.

@@ -1,5 +1,7 @@
 //! All measurements on the interpreters of one place.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
@@ -29,16 +31,22 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         linking: python.linking().name().to_owned(),
         ..OnInterpreter::default()
     };
-    let step = |name: &str| eprintln!(" {name}");
+    let start = Instant::now();
+    let step = |name: &str| eprintln!(" {name} (after {} s)", start.elapsed().as_secs());
     if [Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
         step("environments");
         let subjects = Subjects::prepare(python)?;
         found.packages = subjects.packages()?;
         found.environment = Some(subjects.built.clone());
         found.remarks = subjects.remarks.clone();
+        let mut jobs = Vec::new();
+        if args.wants(Part::Imports) || args.wants(Part::Memory) {
+            step("traces, zip files and archives");
+            jobs = imports::jobs(&subjects, &args.works())?;
+        }
         if args.wants(Part::Imports) {
             step("imports");
-            found.imports = Some(imports::measure(&subjects, &args.works(), args.runs)?);
+            found.imports = Some(imports::measure(jobs.clone(), &args.works(), args.runs)?);
         }
         if args.wants(Part::Commands) {
             step("commands");
@@ -46,7 +54,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         }
         if args.wants(Part::Memory) {
             step("memory");
-            found.memory = Some(memory::measure(&subjects, &args.works(), args.runs)?);
+            found.memory = Some(memory::measure(&jobs, &args.works(), args.runs)?);
         }
     }
     if args.wants(Part::Scale) {
@@ -57,5 +65,6 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         step("instructions");
         found.instructions = Some(instructions::measure(python)?);
     }
+    step("done");
     Ok(found)
 }
