@@ -136,7 +136,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("placing objects", None);
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
-    let placement = objects::place(&constants, layout, &names, |id| statics.has(id))?;
+    let known = statics.known(&constants, &target.start_strings);
+    let placement = objects::place(&constants, layout, &names, |id| known[id.0 as usize])?;
 
     // What is to be done to each unit's objects where a prediction fails.
     progress.pass("collecting fixups", None);
@@ -303,10 +304,15 @@ fn notes(
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size),
-        hot_bytes: placement.hot.iter().map(|range| u64::from(range.size)).sum(),
-        cold_bytes: placement.cold.iter().map(|range| u64::from(range.size)).sum(),
+        written_bytes: total(&placement.written),
+        read_bytes: total(&placement.read),
+        cold_bytes: total(&placement.cold),
         marshal_bytes: of_modules + of_objects,
     }
+}
+
+fn total(ranges: &[Range]) -> u64 {
+    ranges.iter().map(|range| u64::from(range.size)).sum()
 }
 
 fn header(
@@ -341,13 +347,16 @@ fn header(
     }
 }
 
-/// A symbol for what imports touch of each unit, which has its name, one for the rest of it, and one for the pool.
+/// A symbol for what imports write to of each unit, which has its name, two for what they read and for the rest of it, and one
+/// for the pool.
 fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
-    let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
-    let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
-    for (name, (hot, cold)) in names.into_iter().zip(placement.hot.iter().zip(&placement.cold)) {
+    let symbol = |name, range: Range| Symbol { name, start: range.start, size: range.size };
+    let mut symbols = vec![symbol("cds:pool".to_owned(), placement.pool)];
+    for (unit, name) in names.into_iter().enumerate() {
+        let [written, read, cold] = placement.ranges(unit);
+        symbols.extend((read.size != 0).then(|| symbol(format!("{name}:read"), read)));
         symbols.extend((cold.size != 0).then(|| symbol(format!("{name}:cold"), cold)));
-        symbols.push(symbol(name, hot));
+        symbols.push(symbol(name, written));
     }
     symbols
 }

@@ -1,14 +1,14 @@
 //! Collects the fixups of every unit.
 
 use crate::graph::Str;
-use crate::objects::Placement;
 use crate::objects::place::{gc_head, object_size};
 use crate::objects::slots::{Target, for_each_slot, type_of};
+use crate::objects::{Known, Placement};
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{CHUNK, Extern, Filename, Group, UnitRecord, UnitTables, Writer};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Strings that the interpreter has copies of in its own file, in the order of their numbers.
 #[derive(Debug, Default)]
@@ -36,9 +36,20 @@ impl Statics {
         Statics { list, numbers }
     }
 
-    /// Whether the interpreter has a copy.
+    /// Whether the interpreter has a copy in its file.
     pub fn has(&self, id: NodeId) -> bool {
         self.numbers.contains_key(&id)
+    }
+
+    /// By node id, what is known of strings; `start_strings` are those that every start interns.
+    pub fn known(&self, constants: &Constants, start_strings: &[String]) -> Vec<Known> {
+        let started: HashSet<&[u8]> = start_strings.iter().map(|text| text.as_bytes()).collect();
+        let known = |id| match constants.node(id).as_str() {
+            _ if self.has(id) => Known::Static,
+            Some(text) if text.interned && text.ascii && started.contains(&*text.data) => Known::Elsewhere,
+            _ => Known::No,
+        };
+        ids(constants).map(known).collect()
     }
 }
 
@@ -68,10 +79,11 @@ pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout, st
 pub fn encode(units: &[UnitTables], placement: &Placement) -> (Vec<u8>, Vec<UnitRecord>) {
     let mut w = Writer::new();
     let mut records = Vec::with_capacity(units.len());
-    for (unit, (&hot, &cold)) in units.iter().zip(placement.hot.iter().zip(&placement.cold)) {
+    for (number, unit) in units.iter().enumerate() {
+        let [written, read, cold] = placement.ranges(number);
         let table = w.bytes.len();
-        let front = unit.encode(&mut w, hot.start);
-        let record = UnitRecord { table: table as u32, front, hot, cold, ..UnitRecord::default() };
+        let front = unit.encode(&mut w, written.start);
+        let record = UnitRecord { table: table as u32, front, written, read, cold, ..UnitRecord::default() };
         records.push(record.seal(&w.bytes[table..]).expect("the front is a part of the table"));
     }
     (w.bytes, records)

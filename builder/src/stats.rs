@@ -33,8 +33,10 @@ pub struct Notes {
     pub objects: BTreeMap<String, KindStats>,
     /// Bytes of objects that several modules share.
     pub pool_bytes: u64,
-    /// Bytes of what imports touch of the modules' own objects.
-    pub hot_bytes: u64,
+    /// Bytes of what imports write to of the modules' own objects.
+    pub written_bytes: u64,
+    /// Bytes of what they read.
+    pub read_bytes: u64,
     /// Bytes of the rest of them.
     pub cold_bytes: u64,
     /// Bytes of the marshal data that the image replaces.

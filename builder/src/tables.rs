@@ -183,8 +183,7 @@ impl Tables {
                 recipe_checksum: checksum32(&[&object.recipe]),
                 checksum: 0,
             };
-            let (hot, cold) = (placement.hot[unit as usize], placement.cold[unit as usize]);
-            let (name, size) = (object.name.clone(), hot.size + cold.size);
+            let (name, size) = (object.name.clone(), placement.unit_size(unit as usize));
             self.built.push(BuiltObject { name, kind: object.kind, count: record.count, size });
             self.objects.push(NamedRecord { checksum: record.sum(&object.name), ..record });
             self.recipes.extend_from_slice(&object.recipe);

@@ -56,7 +56,7 @@ pub struct Filename<'a> {
 #[derive(Debug)]
 pub struct Fixups {
     units: Bytes,
-    /// 1 for a piece of the pool whose addresses were moved.
+    /// 1 for a piece of the pool that is ready.
     chunks: Bytes,
     externs: Externs,
     strings: Strings,
@@ -111,12 +111,16 @@ impl Fixups {
         let front = unit.front()?;
         let distance = self.externs.distance(image)?;
         let moves = Moves::new(image, distance);
-        if let Some(moves) = &moves {
-            image.relocate(unit.record.hot, moves)?;
-            image.relocate(unit.record.cold, moves)?;
-            for chunk in unit.back()?.chunks() {
-                self.relocate_chunk(image, chunk.ok_or(Failure::Malformed)?, moves)?;
+        match &moves {
+            Some(moves) => {
+                for range in unit.record.ranges() {
+                    image.relocate(range, moves)?;
+                }
+                for chunk in unit.back()?.chunks() {
+                    self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, Some(moves))?;
+                }
             }
+            None => image.prefault(unit.record.written)?,
         }
 
         let mut misplaced = Vec::new();
@@ -128,10 +132,7 @@ impl Fixups {
             }
             list += 1;
         };
-        let ensure = |offset: u32| match &moves {
-            Some(moves) if image.is_in_pool(offset) => self.relocate_string(image, offset, moves),
-            _ => Ok(()),
-        };
+        let ensure = |offset: u32| self.prepare_string(image, offset, moves.as_ref());
         for number in front.statics() {
             let number = number.ok_or(Failure::Malformed)?;
             let (predicted, canonical) = self.strings.of_interpreter(image, number, distance, ensure)?;
@@ -162,29 +163,37 @@ impl Fixups {
             (Some(own), Some(filename)) => {
                 let (value, predicted) = file_name(image, own, filename)?;
                 if value != predicted {
-                    image.replace_in(unit.record.hot, predicted, value)?;
-                    image.replace_in(unit.record.cold, predicted, value)?;
+                    for range in unit.record.ranges() {
+                        image.replace_in(range, predicted, value)?;
+                    }
                 }
                 Ok(())
             }
         }
     }
 
-    /// Moves the addresses in a piece of the pool, once.
-    fn relocate_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
+    /// Gets a piece of the pool ready, once: moves the addresses in it, if that is to be done.
+    fn prepare_chunk(&self, image: &Image, number: u32, moves: Option<&Moves>) -> Result<(), Failure> {
         if self.chunks.get(number) == Some(0) {
-            image.relocate(image.chunk(number).ok_or(Failure::Malformed)?, moves)?;
+            let range = image.chunk(number).ok_or(Failure::Malformed)?;
+            match moves {
+                Some(moves) => image.relocate(range, moves)?,
+                None => image.prefault(range)?,
+            }
             self.chunks.set(number, 1);
         }
         Ok(())
     }
 
-    /// The same for the head of the string at `offset`, which may lie in two pieces.
-    fn relocate_string(&self, image: &Image, offset: u32, moves: &Moves) -> Result<(), Failure> {
+    /// The same for the string at `offset`, if it is in the pool. Its head may lie in two pieces.
+    fn prepare_string(&self, image: &Image, offset: u32, moves: Option<&Moves>) -> Result<(), Failure> {
+        if !image.is_in_pool(offset) {
+            return Ok(());
+        }
         let (first, last) = (offset / CHUNK, offset.saturating_add(self.strings.head_size() - 1) / CHUNK);
-        self.relocate_chunk(image, first, moves)?;
+        self.prepare_chunk(image, first, moves)?;
         if last != first && image.chunk(last).is_some() {
-            self.relocate_chunk(image, last, moves)?;
+            self.prepare_chunk(image, last, moves)?;
         }
         Ok(())
     }

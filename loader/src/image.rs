@@ -302,12 +302,19 @@ impl Image {
         Ok(((self.objects + range.start as usize) as *mut u64, (range.size / SLOT) as usize))
     }
 
+    /// Gets the pages of a range ready to be written to.
+    pub fn prefault(&self, range: Range) -> Result<(), Malformed> {
+        let (start, count) = self.words(range)?;
+        prefault(start, count);
+        Ok(())
+    }
+
     /// Moves all addresses in a range of objects that nobody has used yet.
     pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
         // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
         let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-        prefault(words);
+        prefault(start, count);
         self.patched.fetch_add(moves.apply(words), Ordering::Relaxed);
         Ok(())
     }
@@ -343,16 +350,18 @@ impl Image {
     }
 }
 
-/// Makes the pages that are about to be written to private with one call instead of a fault for each.
-fn prefault(words: &mut [u64]) {
+/// Makes the pages that are about to be written to private with one call instead of a fault for each. Even for one page: to read
+/// it first would make its neighbours resident, too.
+fn prefault(start: *mut u64, count: usize) {
     /// `MADV_POPULATE_WRITE` (Linux 5.14); older kernels refuse, and every page has its fault.
     const POPULATE_WRITE: libc::c_int = 23;
     const PAGE: usize = 4096;
-    let start = words.as_ptr() as usize & !(PAGE - 1);
-    let end = words.as_ptr() as usize + size_of_val(words);
-    // Even for one page: to read it first would map its neighbours, too.
-    // SAFETY: writable pages of the image, whose contents stay as they are.
-    unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
+    let end = start as usize + count * size_of::<u64>();
+    let start = start as usize & !(PAGE - 1);
+    if start < end {
+        // SAFETY: writable pages of the image, whose contents stay as they are.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
+    }
 }
 
 /// A unit's record and the two parts of its table; the checksum of the front agrees.
@@ -367,7 +376,7 @@ pub struct Unit {
 impl Unit {
     /// What is always done.
     pub fn front(&self) -> Result<Front<'static>, Malformed> {
-        Front::new(self.front, self.record.hot.start).ok_or(Malformed)
+        Front::new(self.front, self.record.written.start).ok_or(Malformed)
     }
 
     /// What is done where a prediction failed.
@@ -375,7 +384,7 @@ impl Unit {
         if UnitRecord::back_sum(self.back) != self.record.back_checksum {
             return Err(Malformed);
         }
-        Back::new(self.back, self.record.hot.start).ok_or(Malformed)
+        Back::new(self.back, self.record.written.start).ok_or(Malformed)
     }
 }
 

@@ -110,7 +110,8 @@ impl Checker<'_, '_> {
                 self.report("modules", format!("`{name}` has no fixup unit"));
                 continue;
             };
-            let within = unit.hot.start <= module.code && module.code - unit.hot.start < unit.hot.size;
+            let range = unit.written;
+            let within = range.start <= module.code && module.code - range.start < range.size;
             if !within || module.code % SLOT != 0 {
                 self.report("modules", format!("the code of `{name}` lies outside its range"));
             }
@@ -134,7 +135,7 @@ impl Checker<'_, '_> {
             if sums != (Some(record.front_checksum), Some(record.back_checksum)) {
                 self.report("fixups", format!("a checksum of unit {number} does not agree"));
             }
-            if !self.inside(record.hot) || !self.inside(record.cold) {
+            if !record.ranges().into_iter().all(|range| self.inside(range)) {
                 self.report("fixups", format!("unit {number} lies outside the objects"));
             }
             let Some(unit) = image.unit(number) else {
@@ -252,7 +253,7 @@ impl Checker<'_, '_> {
         let modules = image.modules.iter().map(|m| (m.unit, m.name));
         for (unit, name) in modules.chain(image.named.iter().map(|o| (o.unit, o.name))) {
             let Some(unit) = image.units.get(unit as usize) else { continue };
-            if !symbols.contains(&(image.address(unit.hot.start), u64::from(unit.hot.size))) {
+            if !symbols.contains(&(image.address(unit.written.start), u64::from(unit.written.size))) {
                 self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }

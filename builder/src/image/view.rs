@@ -104,12 +104,13 @@ impl<'a> Image<'a> {
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables> {
         let record = self.units.get(number as usize)?;
-        UnitTables::decode(self.unit_bytes(number)?, record.front, record.hot.start)
+        UnitTables::decode(self.unit_bytes(number)?, record.front, record.written.start)
     }
 
     /// Bytes that belong to a unit alone; 0 if there is no such unit.
     pub fn unit_size(&self, number: u32) -> u32 {
-        self.units.get(number as usize).map_or(0, |unit| unit.hot.size.saturating_add(unit.cold.size))
+        let ranges = self.units.get(number as usize).map(|unit| unit.ranges()).unwrap_or_default();
+        ranges.iter().fold(0, |sum, range| sum.saturating_add(range.size))
     }
 
     /// The word at an offset of the objects.

@@ -9,5 +9,6 @@ pub mod quicken;
 pub mod slots;
 pub mod write;
 
+pub use part::Known;
 pub use place::{Placement, TooLarge, place};
 pub use write::{Objects, Predictions, TooManyCodes, write};

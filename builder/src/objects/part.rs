@@ -10,7 +10,9 @@ pub enum Part {
     Bodies,
     /// Interned strings: written to when they are interned.
     Strings,
-    /// Tuples of names of functions: written to where a name is interned elsewhere already.
+    /// What points to strings that every start interns before there is an image: written to for that reason.
+    Patched,
+    /// Other tuples of names of functions.
     Names,
     /// Functions that the bodies make, and their documentation: read when the function is made.
     Functions,
@@ -18,9 +20,26 @@ pub enum Part {
     Cold,
 }
 
-/// By node id, the part of each object; of shared ones the first that any module has it in. `is_static` says which interned
-/// strings the interpreter has copies of: the image's own are hardly ever used.
-pub fn parts(constants: &Constants, is_static: impl Fn(NodeId) -> bool) -> Vec<Part> {
+impl Part {
+    /// Whether an import writes to it.
+    pub fn is_written(self) -> bool {
+        self <= Part::Patched
+    }
+}
+
+/// What is known of an interned string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Nothing: the image's own copy is interned.
+    No,
+    /// The interpreter has a copy where slots have it.
+    Static,
+    /// The interpreter will have a copy somewhere else.
+    Elsewhere,
+}
+
+/// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings.
+pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part> {
     let mut walk = Walk { constants, parts: vec![Part::Cold; constants.len()], todo: Vec::new() };
     for module in &constants.modules {
         walk.todo.extend(module.root.map(|root| (root, Part::Bodies)));
@@ -28,10 +47,24 @@ pub fn parts(constants: &Constants, is_static: impl Fn(NodeId) -> bool) -> Vec<P
             walk.visit(id, part);
         }
     }
+    let mut elsewhere = vec![false; constants.len()];
     for (number, part) in walk.parts.iter_mut().enumerate() {
+        // Children have smaller ids.
         let id = NodeId(number as u32);
-        if constants.node(id).is_interned() {
-            *part = if is_static(id) { Part::Cold } else { Part::Strings };
+        let node = constants.node(id);
+        if node.is_interned() {
+            let known = known(id);
+            *part = if known == Known::No { Part::Strings } else { Part::Cold };
+            elsewhere[number] = known == Known::Elsewhere;
+            continue;
+        }
+        let is_patched = match node {
+            // Of the cold ones, only the tuples are.
+            Node::Code(code) if *part < Part::Cold => elsewhere[constants.codes[*code as usize].name.0 as usize],
+            _ => node.items().iter().any(|item| elsewhere[item.0 as usize]),
+        };
+        if is_patched {
+            *part = Part::Patched.min(*part);
         }
     }
     walk.parts

@@ -1,10 +1,10 @@
-//! Gives every object its place: the pool of shared objects, then what an import touches of each unit, then the rest
-//! of each unit.
+//! Gives every object its place: the pool of shared objects, then what an import writes to of each unit, then what it reads
+//! of each, then the rest of each.
 //!
 //! Offsets count from the start of the objects.
 
 use super::likely::{level, likely};
-use super::part::{Part, parts};
+use super::part::{Known, Part, parts};
 use super::pool;
 use crate::graph::Str;
 use crate::share::{CodeNode, Constants, Node, NodeId};
@@ -17,8 +17,10 @@ use std::cmp::Reverse;
 pub struct Placement {
     /// By node id: offset of the object (not of the collector's head before it), or [`Placement::NOWHERE`].
     offsets: Vec<u32>,
-    /// By unit: what an import touches.
-    pub hot: Vec<Range>,
+    /// By unit: what an import writes to.
+    pub written: Vec<Range>,
+    /// By unit: what it reads.
+    pub read: Vec<Range>,
     /// By unit: the rest.
     pub cold: Vec<Range>,
     /// The pool of objects that several units use: it comes first.
@@ -38,6 +40,16 @@ impl Placement {
     /// Offset of objects that have no place.
     pub const NOWHERE: u32 = u32::MAX;
 
+    /// The ranges of a unit: what an import writes to, what it reads, and the rest.
+    pub fn ranges(&self, unit: usize) -> [Range; 3] {
+        [self.written[unit], self.read[unit], self.cold[unit]]
+    }
+
+    /// Bytes that belong to a unit alone.
+    pub fn unit_size(&self, unit: usize) -> u32 {
+        self.ranges(unit).iter().map(|range| range.size).sum()
+    }
+
     /// Offset of a placed object.
     pub fn offset(&self, id: NodeId) -> u32 {
         let offset = self.offsets[id.0 as usize];
@@ -46,14 +58,14 @@ impl Placement {
     }
 }
 
-/// Places all nodes. `names` are those of the units; `is_static` tells strings that the interpreter has a copy of.
+/// Places all nodes. `names` are those of the units; `known` is about interned strings.
 pub fn place(
     constants: &Constants,
     layout: &Layout,
     names: &[String],
-    is_static: impl Fn(NodeId) -> bool,
+    known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
-    let (parts, likely) = (parts(constants, &is_static), likely(constants, &layout.opcodes, names));
+    let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
     let mut at = Cursor {
         constants,
         layout,
@@ -61,33 +73,35 @@ pub fn place(
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    pool::order(constants, &parts, &likely, &is_static).into_iter().try_for_each(|id| at.put(id))?;
+    pool::order(constants, &parts, &likely, &known).into_iter().try_for_each(|id| at.put(id))?;
     let pool = at.range_from(0);
-    at.align();
 
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<usize> = (0..constants.modules.len()).collect();
     units.sort_by_key(|&unit| Reverse(level(likely[unit])));
-    let mut hot = vec![Range::default(); units.len()];
-    let mut rest = Vec::with_capacity(units.len());
+    let mut ranges = [(); 3].map(|()| vec![Range::default(); units.len()]);
+    let mut own: Vec<[Vec<NodeId>; 3]> = Vec::with_capacity(units.len());
     for &unit in &units {
         // Parents before children: the root leads its range.
-        let own = constants.modules[unit].used.iter().rev().copied();
-        let mut own: Vec<NodeId> = own.filter(|&id| constants.owner(id) == Some(unit as u32)).collect();
-        own.sort_by_key(|id| parts[id.0 as usize]);
-        let start = at.end;
-        rest.push(own.split_off(own.partition_point(|id| parts[id.0 as usize] < Part::Cold)));
-        own.into_iter().try_for_each(|id| at.put(id))?;
-        hot[unit] = at.range_from(start);
+        let used = constants.modules[unit].used.iter().rev().copied();
+        let mut ids: Vec<NodeId> = used.filter(|&id| constants.owner(id) == Some(unit as u32)).collect();
+        let part = |id: &NodeId| parts[id.0 as usize];
+        ids.sort_by_key(part);
+        let cold = ids.split_off(ids.partition_point(|id| part(id) < Part::Cold));
+        let read = ids.split_off(ids.partition_point(|id| part(id).is_written()));
+        own.push([ids, read, cold]);
     }
-    at.align();
-    let mut cold = vec![Range::default(); units.len()];
-    for (&unit, own) in units.iter().zip(rest) {
-        let start = at.end;
-        own.into_iter().try_for_each(|id| at.put(id))?;
-        cold[unit] = at.range_from(start);
+    // Pages that are written to are not shared by processes: they hold nothing else.
+    for (kind, ranges) in ranges.iter_mut().enumerate() {
+        at.align();
+        for (&unit, own) in units.iter().zip(&own) {
+            let start = at.end;
+            own[kind].iter().try_for_each(|&id| at.put(id))?;
+            ranges[unit] = at.range_from(start);
+        }
     }
-    Ok(Placement { offsets: at.offsets, hot, cold, pool, order: at.order, size: at.end as u32 })
+    let [written, read, cold] = ranges;
+    Ok(Placement { offsets: at.offsets, written, read, cold, pool, order: at.order, size: at.end as u32 })
 }
 
 struct Cursor<'a> {

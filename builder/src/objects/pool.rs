@@ -4,12 +4,12 @@
 //! units that use it, the one that is most likely to be imported. When that one is, all that is at home there is used.
 
 use super::likely::level;
-use super::part::Part;
+use super::part::{Known, Part};
 use crate::share::{Constants, NodeId};
 use std::cmp::Reverse;
 
 /// The shared objects that have a place, in their order. `likely` is by unit, `parts` by node.
-pub fn order(constants: &Constants, parts: &[Part], likely: &[f64], is_static: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
+pub fn order(constants: &Constants, parts: &[Part], likely: &[f64], known: impl Fn(NodeId) -> Known) -> Vec<NodeId> {
     let mut homes = vec![u32::MAX; constants.len()];
     let mut users = vec![0.0; constants.len()];
     for (unit, module) in (0..).zip(&constants.modules) {
@@ -26,12 +26,14 @@ pub fn order(constants: &Constants, parts: &[Part], likely: &[f64], is_static: i
         ids.filter(|&id| homes[id.0 as usize] != u32::MAX && constants.node(id).is_placed()).collect();
     order.sort_by_cached_key(|&id| {
         let home = homes[id.0 as usize];
-        let rank = match parts[id.0 as usize] {
+        let rank = match (known(id), parts[id.0 as usize]) {
             // Looked at once by every process that uses them.
-            _ if is_static(id) => 0,
-            Part::Strings => 1,
-            Part::Bodies | Part::Names | Part::Functions => 2,
-            Part::Cold => 3,
+            (Known::Static, _) => 0,
+            (Known::Elsewhere, _) => 1,
+            (Known::No, Part::Strings) => 2,
+            (Known::No, Part::Patched) => 3,
+            (Known::No, Part::Bodies | Part::Names | Part::Functions) => 4,
+            (Known::No, Part::Cold) => 5,
         };
         (rank, Reverse(level(users[id.0 as usize])), home, id)
     });

@@ -61,6 +61,8 @@ pub struct Target {
     pub builtin_names: Vec<String>,
     /// Names that `FrozenImporter` finds, sorted.
     pub frozen_names: Vec<String>,
+    /// Strings that every start of it interns, sorted: a hint, on which only the order of objects depends.
+    pub start_strings: Vec<String>,
     /// `importlib.machinery.EXTENSION_SUFFIXES`, most specific first.
     pub extension_suffixes: Vec<String>,
     /// `sysconfig.get_path('purelib')`

@@ -8,6 +8,9 @@ import sys
 if sys.path and sys.path[0] == "":
     del sys.path[0]
 
+# What every start imports.
+STARTED = dict(sys.modules)
+
 import json
 import os
 import sysconfig
@@ -49,6 +52,7 @@ def facts(first_int, last_int, length, data):
         "search_path": search_path(),
         "builtin_names": sorted(sys.builtin_module_names),
         "frozen_names": frozen_names(),
+        "start_strings": start_strings(),
         "extension_suffixes": importlib.machinery.EXTENSION_SUFFIXES,
         "purelib": paths["purelib"],
         "platlib": paths["platlib"],
@@ -160,6 +164,32 @@ def interned_strings(length, data):
         # Some sandboxes hide the memory: then there is nothing to predict.
         pass
     return found
+
+
+def start_strings():
+    """Strings that are interned in every start, as far as they can be seen: names in modules, types and code."""
+    found = set()
+    code_type = type(answer.__code__)
+
+    def look(namespace):
+        for name, value in list(namespace.items()):
+            found.add(name)
+            code = getattr(getattr(value, "__func__", value), "__code__", None)
+            codes = [code] if isinstance(code, code_type) else []
+            for code in codes:
+                found.update(code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars, [code.co_name])
+                codes.extend(const for const in code.co_consts if isinstance(const, code_type))
+
+    for name, module in STARTED.items():
+        found.add(name)
+        if name != "__main__":
+            look(vars(module))
+    types = [object]
+    for known in types:
+        if known.__module__ in STARTED and known.__module__ != "__main__":
+            look(vars(known))
+        types.extend(new for new in type.__subclasses__(known) if new not in types)
+    return sorted(name for name in found if type(name) is str and name.isascii())
 
 
 def neighbourhood(address):

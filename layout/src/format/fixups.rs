@@ -19,8 +19,8 @@
 //! | chunks | numbers of the chunks of the pool that the unit's objects other than strings lie in, as distances |
 //! | one per static string, then one per string | the slots that point to it |
 //!
-//! A slot list ends where its block ends: offsets / 8, the first as its zigzag distance from the start of the unit's
-//! hot range, every other as its distance from the one before.
+//! A slot list ends where its block ends: offsets / 8, the first as its zigzag distance from the start of the
+//! first of the unit's ranges, every other as its distance from the one before.
 //!
 //! Everything may be repeated: units may name the same slot of an object that they share.
 
@@ -61,7 +61,7 @@ pub struct UnitTables {
 }
 
 impl UnitTables {
-    /// Appends the table of a unit whose hot range starts at `origin`; the size of its front.
+    /// Appends the table of a unit whose first range starts at `origin`; the size of its front.
     pub fn encode(&self, w: &mut Writer, origin: u32) -> u32 {
         let start = w.bytes.len();
         w.block(&ascending(self.statics.iter().map(|group| group.key)));

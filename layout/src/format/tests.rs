@@ -75,7 +75,8 @@ proptest! {
         let record = UnitRecord {
             table: numbers[1],
             front,
-            hot: Range { start: numbers[2], size: numbers[3] },
+            written: Range { start: numbers[2], size: numbers[3] },
+            read: Range { start: numbers[5], size: numbers[2] },
             cold: Range { start: numbers[4], size: numbers[5] },
             ..UnitRecord::default()
         };
@@ -85,7 +86,7 @@ proptest! {
         prop_assert_eq!(w.bytes.len(), UnitRecord::SIZE);
         prop_assert_eq!(UnitRecord::decode(&mut Reader::new(&w.bytes)), Some(record));
         // A changed byte of the record itself is seen in the checksum of the front.
-        w.bytes[changed % 24] ^= 1;
+        w.bytes[changed % 32] ^= 1;
         let other = UnitRecord::decode(&mut Reader::new(&w.bytes)).unwrap();
         prop_assert_ne!(other.front_sum(&table[..front as usize]), record.front_checksum);
     }

@@ -19,8 +19,11 @@ pub struct UnitRecord {
     pub table: u32,
     /// Size of the table's front.
     pub front: u32,
-    /// What an import touches: code of module and class bodies, names, functions to be made.
-    pub hot: Range,
+    /// What an import writes to: code of module and class bodies, interned strings, what points to strings that are interned
+    /// elsewhere.
+    pub written: Range,
+    /// What it reads: functions to be made, their names.
+    pub read: Range,
     /// What is looked at later, if at all.
     pub cold: Range,
     /// [`UnitRecord::front_sum`]
@@ -30,8 +33,13 @@ pub struct UnitRecord {
 }
 
 impl UnitRecord {
+    /// The three ranges.
+    pub fn ranges(&self) -> [Range; 3] {
+        [self.written, self.read, self.cold]
+    }
+
     /// Size of a record.
-    pub const SIZE: usize = 32;
+    pub const SIZE: usize = 40;
 
     /// With the checksums of the table `bytes`.
     pub fn seal(self, bytes: &[u8]) -> Option<Self> {
@@ -56,8 +64,10 @@ impl UnitRecord {
         for number in [
             self.table,
             self.front,
-            self.hot.start,
-            self.hot.size,
+            self.written.start,
+            self.written.size,
+            self.read.start,
+            self.read.size,
             self.cold.start,
             self.cold.size,
             self.front_checksum,
@@ -72,7 +82,8 @@ impl UnitRecord {
         Some(UnitRecord {
             table: r.u32()?,
             front: r.u32()?,
-            hot: Range { start: r.u32()?, size: r.u32()? },
+            written: Range { start: r.u32()?, size: r.u32()? },
+            read: Range { start: r.u32()?, size: r.u32()? },
             cold: Range { start: r.u32()?, size: r.u32()? },
             front_checksum: r.u32()?,
             back_checksum: r.u32()?,
