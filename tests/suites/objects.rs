@@ -288,7 +288,7 @@ fn refused_images(python: &Interpreter) -> Result<()> {
         ("", "IsADirectoryError [Errno 21] Is a directory: '@'"),
         ("text.so", "RuntimeError image @ cannot be used: not an ELF file"),
         ("header.so", "RuntimeError image @ cannot be used: damaged: header checksum"),
-        ("version.so", "RuntimeError image @ cannot be used: built with format version 4, this loader reads version 3"),
+        ("version.so", "RuntimeError image @ cannot be used: built with format version 5, this loader reads version 4"),
         ("a.so", "loaded"),
     ];
     for (name, expected) in cases {
