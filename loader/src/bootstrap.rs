@@ -4,13 +4,16 @@ use std::ffi::CStr;
 
 use cds_layout::cpython::ImportFunctions;
 
-use crate::py::{self, Object, Result};
+use crate::py::{self, Builtin, Object, Result};
+use crate::shortcut::Known;
 
 /// Functions of `importlib._bootstrap`, and what they use.
 #[derive(Debug)]
 pub struct Bootstrap {
     /// Its `__dict__`
-    dict: Object,
+    pub dict: Object,
+    /// What a native `_find_and_load` needs, where there can be one.
+    pub known: Option<Known>,
     /// Code of `_find_and_load_unlocked`
     search_code: Object,
     /// Whether `_find_spec` walks over a copy of `sys.meta_path`.
@@ -33,15 +36,17 @@ pub struct Bootstrap {
     /// Their `__dict__`s, and what these have as `find_spec`.
     first_searches: [(Object, Object); 2],
     /// `_imp.is_builtin`
-    is_builtin: Object,
+    is_builtin: Builtin,
     /// `_imp.find_frozen`
-    find_frozen: Object,
+    find_frozen: Builtin,
     /// `sys.gettrace`
-    gettrace: Object,
+    gettrace: Builtin,
     /// `sys.getprofile`
-    getprofile: Object,
+    getprofile: Builtin,
     /// `find_spec`
     name_find_spec: Object,
+    /// `import`
+    pub name_import: Object,
     /// `__spec__`
     pub name_dunder_spec: Object,
 }
@@ -88,11 +93,13 @@ impl Bootstrap {
             name_modules: py::interned(c"modules")?,
             copies_finders: uses("list"),
             search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
-            is_builtin: imp.get(c"is_builtin")?,
-            find_frozen: imp.get(c"find_frozen")?,
-            gettrace: sys.get(c"gettrace")?,
-            getprofile: sys.get(c"getprofile")?,
+            is_builtin: py::builtin_of(&imp, c"is_builtin")?,
+            find_frozen: py::builtin_of(&imp, c"find_frozen")?,
+            gettrace: py::builtin_of(&sys, c"gettrace")?,
+            getprofile: py::builtin_of(&sys, c"getprofile")?,
             first_searches: [method(builtin)?, method(frozen)?],
+            known: Known::new(known)?,
+            name_import: py::interned(c"import")?,
             dict,
             originals,
             first_finders,
@@ -115,11 +122,11 @@ impl Bootstrap {
 
     /// Whether nothing watches frames come and go, and nobody has replaced what the short way leaves out.
     pub fn is_original(&self) -> Result<bool> {
-        if !self.gettrace.call(&[])?.is_none() || !self.getprofile.call(&[])?.is_none() {
+        if !self.gettrace.gives_none(None)? || !self.getprofile.gives_none(None)? {
             return Ok(false);
         }
         for (name, original) in &self.originals {
-            if !self.dict.item(name)?.is_some_and(|now| now.is(original)) {
+            if !self.dict.item_is(name, original)? {
                 return Ok(false);
             }
         }
@@ -131,13 +138,23 @@ impl Bootstrap {
         Ok(true)
     }
 
+    /// A new `types.SimpleNamespace`.
+    pub fn namespace(&self) -> Result<Object> {
+        self.namespace_type.call(&[])
+    }
+
+    /// A new function.
+    pub fn function(&self, code: &Object, globals: &Object) -> Result<Object> {
+        self.function_type.call(&[code, globals])
+    }
+
     /// Whether `finder` is one of the two that only know modules inside the interpreter, and does not know this one.
     pub fn is_passed_by(&self, finder: &Object, name: &Object) -> Result<bool> {
         let [builtin, frozen] = &self.first_finders;
         if finder.is(builtin) {
-            Ok(self.is_builtin.call(&[name])?.to_i64()? == 0)
+            Ok(self.is_builtin.call(Some(name))?.to_i64()? == 0)
         } else if finder.is(frozen) {
-            Ok(self.find_frozen.call(&[name])?.is_none())
+            self.find_frozen.gives_none(Some(name))
         } else {
             Ok(false)
         }
@@ -146,19 +163,19 @@ impl Bootstrap {
     /// What `_find_spec` gives for the name with this finder alone: its own code runs, with its frame, its lock and its
     /// treatment of odd finders, but with another `sys.meta_path`. Nothing of it outlives the call or is seen by another one.
     pub fn ask(&self, finder: &Object, name: &Object, path: &Object, modules: &Object) -> Result<Object> {
-        let sys = self.namespace_type.call(&[])?;
+        let sys = self.namespace()?;
         sys.set_attr(&self.name_meta_path, &py::list(&[finder])?)?;
         sys.set_attr(&self.name_modules, modules)?;
         let globals = self.dict.dict_copy()?;
         globals.set_item(&self.name_sys, &sys)?;
-        let search = self.function_type.call(&[&self.find_spec_code, &globals])?;
+        let search = self.function(&self.find_spec_code, &globals)?;
         search.set_attr(&self.name_defaults, &self.find_spec_defaults)?;
         search.call(&[name, path])
     }
 }
 
 /// `function.__code__.co_names`
-fn names_used(function: &Object) -> Result<Vec<String>> {
+pub fn names_used(function: &Object) -> Result<Vec<String>> {
     let names = function.get(c"__code__")?.get(c"co_names")?;
     (0..names.tuple_len()).map(|i| Ok(names.tuple_item(i)?.text()?.to_owned())).collect()
 }

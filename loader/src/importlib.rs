@@ -200,6 +200,11 @@ impl Importlib {
         self.sys(&self.names.meta_path)
     }
 
+    /// `sys.path_hooks`
+    pub fn path_hooks(&self) -> Result<Option<Object>> {
+        self.sys(&self.names.path_hooks)
+    }
+
     /// `sys.modules`
     pub fn modules(&self) -> Result<Option<Object>> {
         self.sys(&self.names.modules)

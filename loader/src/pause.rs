@@ -61,7 +61,7 @@ impl Pause {
     }
 
     /// A module begins. No exception is set, before and after.
-    pub fn enter(&self) {
+    fn enter(&self) {
         OWN_DEPTH.set(OWN_DEPTH.get() + 1);
         if self.depth.fetch_add(1, Ordering::Relaxed) != 0 {
             return;
@@ -73,11 +73,21 @@ impl Pause {
     }
 
     /// A module has ended. No exception is set, before and after.
-    pub fn leave(&self) {
+    fn leave(&self) {
         OWN_DEPTH.set(OWN_DEPTH.get().saturating_sub(1));
         if self.depth.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.resume();
         }
+    }
+
+    /// Runs `body`, which executes a module. No exception is set before.
+    pub fn during<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.enter();
+        let result = body();
+        let exception = result.is_err().then(py::take_exception);
+        self.leave();
+        exception.into_iter().for_each(py::Exception::restore);
+        result
     }
 
     fn resume(&self) {

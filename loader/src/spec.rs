@@ -60,7 +60,7 @@ fn image_loader(active: &Active, fullname: &Object, path: &Object) -> Result<Obj
 }
 
 /// What `_get_cached` gives for `path`. `ModuleSpec.cached` would call it in any case.
-fn cached(active: &Active, module: &ModuleRecord, text: &str, path: &Object) -> Result<Option<Object>, Aside> {
+pub fn cached(active: &Active, module: &ModuleRecord, text: &str, path: &Object) -> Result<Option<Object>, Aside> {
     match module.kind {
         ModuleKind::Source => {}
         ModuleKind::Sourceless => return Ok(Some(path.clone())),

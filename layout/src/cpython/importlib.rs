@@ -1,5 +1,7 @@
 //! Functions of `importlib` that the loader does the work of.
 
+use super::find_and_load::{FindAndLoad, FindAndLoadUnlocked};
+
 /// By the names that each function uses (`__code__.co_names`): a release in which one of them uses others is
 /// noticed, and its own functions run. `Lib/importlib/_bootstrap.py` and `_bootstrap_external.py`.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +14,10 @@ pub struct ImportFunctions {
     pub exec_module: &'static [&'static str],
     /// `module_from_spec`
     pub module_from_spec: &'static [&'static str],
+    /// `_find_and_load`: one row per form that was seen.
+    pub find_and_load: &'static [FindAndLoad],
+    /// `_find_and_load_unlocked`
+    pub find_and_load_unlocked: &'static FindAndLoadUnlocked,
 }
 
 /// Asks finders without `find_spec` in the old way (3.11).

@@ -4,6 +4,7 @@
 //! interpreter found by the C probe (see `docs/cpython-layouts.md`), never guessed.
 
 mod code;
+mod find_and_load;
 mod importlib;
 mod object;
 mod opcode;
@@ -14,6 +15,7 @@ mod v3_14;
 mod v3_15;
 
 pub use code::{CodeField, CodeLayout, CodeSource, FastKind, Repr};
+pub use find_and_load::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, LOCK_UNLOCK_MODULE};
 pub use importlib::ImportFunctions;
 pub use object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
 pub use opcode::{Cache, Opcodes, Pair};

@@ -1,6 +1,7 @@
 //! CPython 3.11: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::find_and_load::{FIND_AND_LOAD_FORMAT, UNLOCKED_FORMAT};
 use super::importlib::{
     EXEC_MODULE_FORMAT, FIND_SPEC_LEGACY, ImportFunctions, LOAD_UNLOCKED_COMPATIBLE, MODULE_FROM_SPEC,
 };
@@ -108,6 +109,8 @@ pub static LAYOUT: Layout = Layout {
         load_unlocked: LOAD_UNLOCKED_COMPATIBLE,
         exec_module: EXEC_MODULE_FORMAT,
         module_from_spec: MODULE_FROM_SPEC,
+        find_and_load: &[FIND_AND_LOAD_FORMAT],
+        find_and_load_unlocked: &UNLOCKED_FORMAT,
     },
     small_ints: (-5, 256),
 };

@@ -1,6 +1,7 @@
 //! CPython 3.13: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::find_and_load::{FIND_AND_LOAD, FIND_AND_LOAD_AGAIN, UNLOCKED};
 use super::importlib::{EXEC_MODULE, FIND_SPEC, ImportFunctions, LOAD_UNLOCKED_COMPATIBLE, MODULE_FROM_SPEC};
 use super::object::{Head, LongLayout, LongTag, Refcount, StrLayout, StrState};
 use super::opcode::{Cache, Opcodes, cache};
@@ -122,6 +123,8 @@ pub static LAYOUT: Layout = Layout {
         load_unlocked: LOAD_UNLOCKED_COMPATIBLE,
         exec_module: EXEC_MODULE,
         module_from_spec: MODULE_FROM_SPEC,
+        find_and_load: &[FIND_AND_LOAD, FIND_AND_LOAD_AGAIN],
+        find_and_load_unlocked: &UNLOCKED,
     },
     small_ints: (-5, 256),
 };

@@ -1,6 +1,7 @@
 //! CPython 3.15: `Include/cpython/code.h` and friends.
 
 use super::code::{CodeLayout, CodeSource::*, FastKind, Repr::*, field};
+use super::find_and_load::{FIND_AND_LOAD_BELOW, UNLOCKED_LAZY};
 use super::importlib::{EXEC_MODULE, FIND_SPEC_IN_COPY, ImportFunctions, LOAD_UNLOCKED, MODULE_FROM_SPEC};
 use super::object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
 use super::opcode::{Cache, Opcodes, cache};
@@ -128,6 +129,8 @@ pub static LAYOUT: Layout = Layout {
         load_unlocked: LOAD_UNLOCKED,
         exec_module: EXEC_MODULE,
         module_from_spec: MODULE_FROM_SPEC,
+        find_and_load: &[FIND_AND_LOAD_BELOW],
+        find_and_load_unlocked: &UNLOCKED_LAZY,
     },
     small_ints: (-5, 1024),
 };

@@ -4,6 +4,7 @@
 //! (`take_gil`, Python/ceval_gil.c), which unwinds its stack. Frames of Rust cannot be unwound that way: the process would abort. So
 //! such a thread is made to wait for ever instead, as CPython itself does from 3.14 on; the process ends without it.
 
+use std::ffi::c_int;
 use std::ptr;
 
 use pyo3_ffi::PyObject;
@@ -22,6 +23,8 @@ impl Drop for HangThread {
 
 #[allow(clashing_extern_declarations, reason = "the same functions, known to unwind")]
 mod ffi {
+    use std::ffi::c_int;
+
     use pyo3_ffi::PyObject;
 
     unsafe extern "C-unwind" {
@@ -31,6 +34,9 @@ mod ffi {
             keywords: *mut PyObject,
         ) -> *mut PyObject;
         pub fn PyObject_CallFunctionObjArgs(callable: *mut PyObject, ...) -> *mut PyObject;
+        pub fn PyObject_SetAttr(object: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> c_int;
+        pub fn PyObject_SetItem(object: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int;
+        pub fn PyObject_DelItem(object: *mut PyObject, key: *mut PyObject) -> c_int;
     }
 }
 
@@ -62,4 +68,43 @@ pub unsafe fn call(callable: *mut PyObject, arguments: *mut PyObject, keywords: 
     let result = unsafe { ffi::PyObject_Call(callable, arguments, keywords) };
     std::mem::forget(hang);
     result
+}
+
+/// `PyObject_SetAttr`, which may free what was there.
+///
+/// # Safety
+///
+/// * The GIL is held, and the pointers are live objects.
+pub unsafe fn set_attr(object: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> c_int {
+    let hang = HangThread;
+    // SAFETY: the caller's promise.
+    let status = unsafe { ffi::PyObject_SetAttr(object, name, value) };
+    std::mem::forget(hang);
+    status
+}
+
+/// `PyObject_SetItem`, which may free what was there.
+///
+/// # Safety
+///
+/// * The GIL is held, and the pointers are live objects.
+pub unsafe fn set_item(object: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int {
+    let hang = HangThread;
+    // SAFETY: the caller's promise.
+    let status = unsafe { ffi::PyObject_SetItem(object, key, value) };
+    std::mem::forget(hang);
+    status
+}
+
+/// `PyObject_DelItem`, which may free what was there.
+///
+/// # Safety
+///
+/// * The GIL is held, and the pointers are live objects.
+pub unsafe fn delete_item(object: *mut PyObject, key: *mut PyObject) -> c_int {
+    let hang = HangThread;
+    // SAFETY: the caller's promise.
+    let status = unsafe { ffi::PyObject_DelItem(object, key) };
+    std::mem::forget(hang);
+    status
 }

@@ -1,11 +1,12 @@
 //! Python exceptions.
 
+use std::mem::ManuallyDrop;
 use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use super::make::string;
-use super::object::{Object, steal};
+use super::make::{none, string, tuple};
+use super::object::{Object, borrow, steal};
 
 /// A Python exception is set.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +71,34 @@ pub fn take_exception() -> Exception {
 impl Exception {
     /// Sets it again.
     pub fn restore(self) {
-        let [kind, value, traceback] = self.0;
+        let [kind, value, traceback] = ManuallyDrop::new(self).0;
         // SAFETY: the references that were taken; they are given away.
         #[allow(deprecated)]
         unsafe {
             ffi::PyErr_Restore(kind, value, traceback);
+        }
+    }
+
+    /// A tuple of its type, value and traceback, for [`Exception::restore_tuple`].
+    pub fn into_tuple(self) -> Result<Object> {
+        // SAFETY: null or live objects, which this keeps alive.
+        let part = |pointer: *mut ffi::PyObject| unsafe { borrow(pointer) }.map_or_else(none, |part| part.clone());
+        let [kind, value, traceback] = self.0.map(part);
+        tuple(&[&kind, &value, &traceback])
+    }
+
+    /// Sets the exception that a tuple was made of.
+    pub fn restore_tuple(parts: &Object) {
+        let part = |i| parts.tuple_item(i).ok().filter(|part| !part.is_none()).map_or(ptr::null_mut(), Object::into_ptr);
+        Exception([part(0), part(1), part(2)]).restore();
+    }
+}
+
+impl Drop for Exception {
+    fn drop(&mut self) {
+        for pointer in self.0 {
+            // SAFETY: null, or a reference that was taken and not given away.
+            drop(unsafe { steal(pointer) });
         }
     }
 }
@@ -89,6 +113,12 @@ pub fn interrupted() -> bool {
 pub fn is_attribute_error() -> bool {
     // SAFETY: an exception is set, or the answer is no.
     raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 }
+}
+
+/// Whether the exception that is set is a `KeyError`.
+pub fn is_key_error() -> bool {
+    // SAFETY: an exception is set, or the answer is no.
+    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0 }
 }
 
 /// Sets a `RuntimeError`.

@@ -139,6 +139,12 @@ pub fn dict() -> Result<Object> {
     unsafe { steal(ffi::PyDict_New()) }
 }
 
+/// A new module of this name, as `types.ModuleType(name)`.
+pub fn new_module(name: &Object) -> Result<Object> {
+    // SAFETY: a live object; a new reference comes back.
+    unsafe { steal(ffi::PyModule_NewObject(name.as_ptr())) }
+}
+
 /// `None`
 pub fn none() -> Object {
     // SAFETY: a static object.

@@ -7,6 +7,7 @@
 //! every `unsafe` block of this module that calls the C API. A call that may run Python code may let other
 //! threads run before it returns: callers keep no exclusive borrow across it.
 
+mod builtin;
 mod call;
 mod error;
 mod free_threaded;
@@ -15,6 +16,7 @@ mod make;
 mod object;
 mod types;
 
+pub use builtin::{Builtin, builtin_of};
 pub use error::*;
 pub use free_threaded::*;
 pub use interpreter::*;

@@ -107,6 +107,11 @@ impl Object {
         self.type_address() == (&raw mut ffi::PyDict_Type).cast()
     }
 
+    /// `type(self) is types.ModuleType`
+    pub fn is_module(&self) -> bool {
+        self.type_address() == (&raw mut ffi::PyModule_Type).cast()
+    }
+
     /// `isinstance(self, class)`
     pub fn is_instance(&self, class: &Object) -> Result<bool> {
         // SAFETY: live objects.
@@ -129,7 +134,7 @@ impl Object {
     /// `self.name = value`
     pub fn set_attr(&self, name: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects.
-        status(unsafe { ffi::PyObject_SetAttr(self.as_ptr(), name.as_ptr(), value.as_ptr()) })
+        status(unsafe { call::set_attr(self.as_ptr(), name.as_ptr(), value.as_ptr()) })
     }
     /// `self(*arguments)`
     pub fn call(&self, arguments: &[&Object]) -> Result<Object> {
@@ -147,6 +152,12 @@ impl Object {
         let arguments = tuple(arguments)?;
         let keywords = dict()?;
         keywords.set_item(name, value)?;
+        // SAFETY: live objects; a new reference comes back.
+        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
+    }
+    /// `self(*arguments, **keywords)`
+    pub fn call_keywords(&self, arguments: &[&Object], keywords: &Object) -> Result<Object> {
+        let arguments = tuple(arguments)?;
         // SAFETY: live objects; a new reference comes back.
         unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
     }
@@ -261,6 +272,20 @@ impl Object {
             None => Ok(None),
         }
     }
+    /// `self.get(key) is value` for a dict, without taking a reference.
+    pub fn item_is(&self, key: &Object, value: &Object) -> Result<bool> {
+        // SAFETY: live objects; the type is checked. The result is compared at once.
+        let item = unsafe { ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
+        if item.is_null() && raised() { Err(Raised) } else { Ok(item == value.as_ptr()) }
+    }
+    /// `key in self` for a dict
+    pub fn has_item(&self, key: &Object) -> Result<bool> {
+        // SAFETY: live objects; the type is checked.
+        match unsafe { ffi::PyDict_Contains(self.as_ptr(), key.as_ptr()) } {
+            -1 => Err(Raised),
+            n => Ok(n != 0),
+        }
+    }
     /// `self[key] = value` for a dict
     pub fn set_item(&self, key: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects; the type is checked.
@@ -270,6 +295,32 @@ impl Object {
     pub fn subscript(&self, key: &Object) -> Result<Object> {
         // SAFETY: live objects; a new reference comes back.
         unsafe { steal(ffi::PyObject_GetItem(self.as_ptr(), key.as_ptr())) }
+    }
+    /// `self[key] = value`
+    pub fn set_subscript(&self, key: &Object, value: &Object) -> Result<()> {
+        // SAFETY: live objects.
+        status(unsafe { call::set_item(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+    }
+    /// `del self[key]`
+    pub fn delete(&self, key: &Object) -> Result<()> {
+        // SAFETY: live objects.
+        status(unsafe { call::delete_item(self.as_ptr(), key.as_ptr()) })
+    }
+    /// `self.pop()` for a list; nothing for an empty one.
+    pub fn list_pop(&self) -> Result<()> {
+        match self.list_len() {
+            0 => Ok(()),
+            // SAFETY: a live object; the index is below its length.
+            n => status(unsafe { ffi::PySequence_DelItem(self.as_ptr(), length(n - 1)) }),
+        }
+    }
+    /// `self.clear(); self.update(other)` for dicts
+    pub fn become_copy_of(&self, other: &Object) -> Result<()> {
+        // SAFETY: live objects; the types are checked.
+        unsafe {
+            ffi::PyDict_Clear(self.as_ptr());
+            status(ffi::PyDict_Update(self.as_ptr(), other.as_ptr()))
+        }
     }
     /// `self.copy()` for a dict
     pub fn dict_copy(&self) -> Result<Object> {

@@ -8,7 +8,7 @@ use pyo3_ffi::{self as ffi, PyObject};
 
 use super::error::{Raised, Result, raise_type_error};
 use super::interpreter::hexversion;
-use super::make::{string, tuple};
+use super::make::{dict, string, tuple};
 use super::object::{Borrowed, Object, borrow, steal};
 
 /// A method for a heap type or a module.
@@ -154,6 +154,31 @@ pub unsafe fn arguments<'a, const N: usize>(
         }
     }
     Ok(values)
+}
+
+/// Calls `function` with what another function was given.
+///
+/// # Safety
+///
+/// * As for [`arguments`].
+pub unsafe fn pass_on(
+    function: &Object,
+    arguments: *const *mut PyObject,
+    count: ffi::Py_ssize_t,
+    keywords: *mut PyObject,
+) -> Result<Object> {
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: the interpreter passes so many arguments, the values of keywords behind the others, and keeps them alive.
+    let argument = |i: usize| unsafe { borrow(*arguments.add(i)) }.map(|argument| argument.clone()).ok_or(Raised);
+    let positional = (0..count).map(argument).collect::<Result<Vec<_>>>()?;
+    let named = dict()?;
+    // SAFETY: null or a tuple that lives during the call.
+    if let Some(names) = unsafe { borrow(keywords) } {
+        for i in 0..names.tuple_len() {
+            named.set_item(&names.tuple_item(i)?, &argument(count + i)?)?;
+        }
+    }
+    function.call_keywords(&positional.iter().collect::<Vec<_>>(), &named)
 }
 
 /// A module definition with its slots.

@@ -1,0 +1,213 @@
+//! `_find_and_load`, native for a source module of the image that C's import asks for.
+//!
+//! `importlib._bootstrap._gcd_import` asks, too, but with itself for importing parents: its frames stay in tracebacks, and so must
+//! those of the functions that it calls.
+
+use std::ptr;
+
+use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
+
+use super::execute::Prepared;
+use super::known::Known;
+use super::likeness::{Likeness, Parts};
+use super::parent::Stage;
+use super::replay::{self, Replay};
+use super::way::{Answer, Way};
+use super::{give, quietly};
+use crate::py::{self, Object, Py_ssize_t, PyObject};
+use crate::search::Aside;
+use crate::spec;
+
+/// An import of one module.
+pub struct Import<'a> {
+    /// The way to the image.
+    pub way: &'a Way,
+    /// What is known of importlib.
+    pub known: &'static Known,
+    /// How modules look.
+    pub likeness: &'static Likeness,
+    /// The full name of the module.
+    pub name: &'a Object,
+    /// The same as text.
+    text: &'a str,
+    /// Number of its record.
+    pub number: u32,
+    module: ModuleRecord,
+}
+
+/// The function.
+pub unsafe extern "C" fn find_and_load(
+    original: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the function's `self`, which lives as long as the function.
+    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
+    if count == 2 && keywords.is_null() {
+        // SAFETY: the interpreter passes two arguments and keeps them alive during the call.
+        let given = unsafe { (py::borrow(*arguments), py::borrow(*arguments.add(1))) };
+        let (Some(name), Some(import)) = given else { return ptr::null_mut() };
+        return give(find_and_load_two(&original, &name, &import));
+    }
+    // SAFETY: passed on as the interpreter gave them.
+    give(unsafe { py::pass_on(&original, arguments, count, keywords) })
+}
+
+fn find_and_load_two(original: &Object, name: &Object, import: &Object) -> py::Result<Object> {
+    if let Some(way) = Way::get()
+        && let Some(begun) = quietly(|| Import::new(&way, name, import))?
+    {
+        return begun.run(import);
+    }
+    original.call(&[name, import])
+}
+
+impl<'a> Import<'a> {
+    /// The import, if it can be done natively. Nothing runs between the last questions and the entry into the table of loads.
+    fn new(way: &'a Way, name: &'a Object, import: &Object) -> Result<Import<'a>, Aside> {
+        let known = way.bootstrap.known.as_ref().ok_or(Aside::Replaced)?;
+        if !import.is(&known.import) || !name.is_str() || !py::in_main_interpreter() {
+            return Err(Aside::Replaced);
+        }
+        let active = way.active;
+        let text = name.text()?;
+        let (number, module) = active.image.find(text).ok_or(Aside::NotOnPath)?;
+        // The hash of a source is the loader's business.
+        if module.kind != ModuleKind::Source
+            || active.was_handed_out(number)
+            || active.invalidation == InvalidationMode::CheckedHash
+        {
+            return Err(Aside::SecondImport);
+        }
+        // Functions of importlib run, the first time.
+        let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
+        let import = Import { way, known, likeness, name, text, number, module };
+        let free = import.is_usual()?
+            && (!known.form.locks_packages || import.packages_need_no_locks(text)?)
+            && !way.modules()?.has_item(name)?
+            && !known.module_locks.has_item(name)?
+            && known.loads.thread_of(text).is_none();
+        if free { Ok(import) } else { Err(Aside::Replaced) }
+    }
+
+    fn is_usual(&self) -> Result<bool, Aside> {
+        Ok(self.way.bootstrap.is_original()? && self.known.is_original(self.way.bootstrap)?)
+    }
+
+    /// The same, after other code has run.
+    pub fn is_still_usual(&self) -> bool {
+        self.is_usual().unwrap_or_else(|_| {
+            py::clear();
+            false
+        })
+    }
+
+    /// What `_ModuleLockManager` does around.
+    fn run(&self, import: &Object) -> py::Result<Object> {
+        let number = self.known.loads.enter(self.name);
+        let result = self.find_and_load_unlocked(import);
+        let load = self.known.loads.leave(number);
+        let Some(lock) = load.and_then(|load| load.lock) else { return result };
+        // Others wait for it, or did.
+        let exception = result.is_err().then(py::take_exception);
+        let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
+        match exception {
+            Some(exception) => {
+                py::clear();
+                exception.restore();
+                result
+            }
+            None => released.and(result),
+        }
+    }
+
+    /// What the function of that name does.
+    fn find_and_load_unlocked(&self, import: &Object) -> py::Result<Object> {
+        if self.known.unlocked.audits {
+            self.audit()?;
+        }
+        let none = py::none();
+        let parent = match self.text.rsplit_once('.') {
+            None => None,
+            Some((package, tail)) => match self.parent(package, tail, import)? {
+                Stage::Parent(parent) => Some(parent),
+                Stage::Module(module) => return Ok(module),
+                Stage::Original => return self.replay().search(&self.modules()?, None),
+            },
+        };
+        let path = parent.as_ref().map_or(&none, |parent| &parent.path);
+        let Ok(finders) = self.way.finders() else {
+            py::clear();
+            return self.replay().search(&self.modules()?, None);
+        };
+        // The original functions go on with whatever another finder gives, with their frames on the stack.
+        let found = || self.prepare(path);
+        let answer = match self.way.walk(self.name, &finders, path, found) {
+            Ok(Answer::Ours(prepared)) => return self.load(prepared, parent),
+            Ok(Answer::Other(spec)) => replay::giving(&spec)?,
+            Err(py::Raised) => replay::raising(py::take_exception())?,
+        };
+        let mut modules = self.modules()?;
+        if modules.is_dict() && modules.has_item(self.name)? {
+            // A finder has imported the module: that is no reason not to load it.
+            let real = modules;
+            modules = py::dict()?;
+            if let Some(parent) = &parent
+                && let Some(package) = real.item(&parent.name)?
+            {
+                modules.set_item(&parent.name, &package)?;
+            }
+        }
+        self.replay().search(&modules, Some(&answer))
+    }
+
+    /// Everything that is needed of a module that the image has, and that the ordinary search would find now.
+    fn prepare(&self, path: &Object) -> Result<Prepared, Aside> {
+        let active = self.way.active;
+        let file = self.way.find(self.name, self.number, &self.module, path)?;
+        let cached = match self.likeness.has_cached {
+            true => spec::cached(active, &self.module, &file.text, &file.path)?,
+            false => None,
+        };
+        let directory = match self.module.is_package() {
+            true => Some(&active.directory(self.module.package)?.object),
+            false => None,
+        };
+        let package = py::string(self.text.rsplit_once('.').map_or("", |(package, _)| package))?;
+        let code = active.code(&self.module, &file.path)?;
+        let made = self.likeness.make(&Parts {
+            name: self.name,
+            parent: &package,
+            path: &file.path,
+            cached: cached.as_ref(),
+            directory,
+        })?;
+        if active.was_handed_out(self.number) {
+            return Err(Aside::SecondImport);
+        }
+        Ok(Prepared { spec: made.spec, module: made.module, code })
+    }
+
+    /// `sys.modules`
+    pub fn modules(&self) -> py::Result<Object> {
+        let modules = self.way.active.importlib.modules()?;
+        modules.ok_or_else(|| py::raise_runtime_error("lost sys.modules"))
+    }
+
+    /// The original functions, for an ending that they know.
+    pub fn replay(&self) -> Replay<'_> {
+        Replay { bootstrap: self.way.bootstrap, known: self.known, name: self.name }
+    }
+
+    /// `sys.audit("import", …)`
+    fn audit(&self) -> py::Result<()> {
+        let importlib = &self.way.active.importlib;
+        let or_none = |value: Option<Object>| value.unwrap_or_else(py::none);
+        let path = or_none(importlib.sys_path()?);
+        let finders = or_none(importlib.meta_path()?);
+        let hooks = or_none(importlib.path_hooks()?);
+        let event = &self.way.bootstrap.name_import;
+        self.known.audit.call(&[event, self.name, &py::none(), &path, &finders, &hooks]).map(drop)
+    }
+}
