@@ -14,6 +14,10 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         "importing",
         &[
             ("report", report),
+            ("report_of_statements", report_of_statements),
+            ("threads", threads),
+            ("times", times),
+            ("frames", frames),
             ("short_way", short_way),
             ("finders_in_threads", finders_in_threads),
             ("daemon_threads", daemon_threads),
@@ -31,24 +35,77 @@ fn environment(python: &Interpreter) -> Result<Environment> {
     Ok(environment)
 }
 
-/// `fixtures/importing/report.py`, section by section.
+/// `fixtures/importing/report.py`, section by section, where the functions of importlib stay on the stack.
 fn report(python: &Interpreter) -> Result<()> {
+    compare(python, "report.py", &["function"], 25)
+}
+
+/// The same for what C's import does.
+fn report_of_statements(python: &Interpreter) -> Result<()> {
+    compare(python, "report.py", &["statement"], 25)
+}
+
+/// Threads that wait for each other, or would for ever.
+fn threads(python: &Interpreter) -> Result<()> {
+    for _ in 0..2 {
+        compare(python, "in_threads.py", &[], 9)?;
+    }
+    Ok(())
+}
+
+/// Whether a program prints the same without an image and with it, when at least so many modules come from it.
+fn compare(python: &Interpreter, program: &str, arguments: &[&str], least: u64) -> Result<()> {
     let environment = environment(python)?;
-    let run = || environment.python().arg(fixtures().join("importing/report.py")).cwd(&environment.scratch);
+    let program = fixtures().join("importing").join(program);
+    let run = || {
+        let run = environment.python().args(["-W", "ignore::DeprecationWarning"]).arg(&program);
+        run.args(arguments).cwd(&environment.scratch)
+    };
     let mut without = run().env("PYCDSMODE", "OFF").ok()?.silent()?.json()?;
     let mut with = run().ok()?.silent()?.json()?;
     let served = |report: &mut Value| report.as_object_mut().and_then(|map| map.remove("served")?.as_u64());
     let (none, some) = (served(&mut without), served(&mut with));
     ensure!(
-        none.unwrap_or(0) == 0 && some.is_some_and(|n| n > 25),
+        none.unwrap_or(0) == 0 && some.is_some_and(|n| n >= least),
         "served: {none:?} without an image, {some:?} with it"
     );
     let sections = without.as_object().context("no sections")?;
-    ensure!(sections.len() > 14, "only {} sections", sections.len());
+    ensure!(sections.len() > 4, "only {} sections", sections.len());
     for (name, expected) in sections {
         ensure!(expected.get("failed").is_none(), "{name} fails without an image: {expected:#}");
         ensure!(with[name] == *expected, "{name}\n--- without image\n{expected:#}\n--- with image\n{:#}", with[name]);
     }
+    Ok(())
+}
+
+/// Whether functions of importlib run between an import and the module.
+fn frames(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let program = fixtures().join("importing/frames.py");
+    let above = |arguments: &[&str], mode: &str| -> Result<Value> {
+        environment.python().args(arguments).arg(&program).env("PYCDSMODE", mode).ok()?.silent()?.json()
+    };
+    let importlib = "<frozen importlib._bootstrap>";
+    // A statement, `importlib.import_module`, and statements while somebody traces, profiles or has replaced a function.
+    let native = above(&[], "")?;
+    let expected = json!([program.to_string_lossy(), importlib, importlib, importlib, importlib]);
+    ensure!(native == expected, "{native} instead of {expected}");
+    let without = above(&[], "OFF")?;
+    ensure!(without == json!([importlib, importlib, importlib, importlib, importlib]), "without an image: {without}");
+    Ok(())
+}
+
+/// The names and the nesting that `-X importtime` shows.
+fn times(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let names = |mode: &str| -> Result<Vec<String>> {
+        let run = environment.python().args(["-X", "importtime", "-c", "import steps.inner.leaf, steps.outer_of_two"]);
+        let output = run.env("PYCDSMODE", mode).ok()?;
+        let names = output.stderr.lines().filter_map(|line| line.rsplit_once("| ").map(|(_, name)| name.to_owned()));
+        Ok(names.skip_while(|name| !name.contains("steps")).collect())
+    };
+    let (with, without) = (names("")?, names("OFF")?);
+    ensure!(without.len() >= 5 && with == without, "{with:?}\ninstead of\n{without:?}");
     Ok(())
 }
 
