@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use cds_layout::cpython::ImportFunctions;
 
 use crate::py::{self, Builtin, Object, Result};
-use crate::shortcut::Known;
+use crate::shortcut::{Inside, Known};
 
 /// Functions of `importlib._bootstrap`, and what they use.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Bootstrap {
     first_finders: [Object; 2],
     /// Their `__dict__`s, and what these have as `find_spec`.
     first_searches: [(Object, Object); 2],
+    /// What those two know.
+    inside: Inside,
     /// `_imp.is_builtin`
     is_builtin: Builtin,
     /// `_imp.find_frozen`
@@ -91,6 +93,7 @@ impl Bootstrap {
             name_defaults: py::interned(c"__defaults__")?,
             name_meta_path: py::interned(c"meta_path")?,
             name_modules: py::interned(c"modules")?,
+            inside: Inside::new()?,
             copies_finders: uses("list"),
             search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
             is_builtin: py::builtin_of(&imp, c"is_builtin")?,
@@ -152,9 +155,9 @@ impl Bootstrap {
     pub fn is_passed_by(&self, finder: &Object, name: &Object) -> Result<bool> {
         let [builtin, frozen] = &self.first_finders;
         if finder.is(builtin) {
-            Ok(self.is_builtin.call(Some(name))?.to_i64()? == 0)
+            Ok(self.inside.is_not_builtin(name.text()?) || self.is_builtin.call(Some(name))?.to_i64()? == 0)
         } else if finder.is(frozen) {
-            self.find_frozen.gives_none(Some(name))
+            Ok(self.inside.is_not_frozen(name.text()?) || self.find_frozen.gives_none(Some(name))?)
         } else {
             Ok(false)
         }

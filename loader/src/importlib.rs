@@ -1,6 +1,7 @@
 //! What we need of `importlib` and `sys`, looked up once at activation.
 
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::py::{self, Object, Raised, Result};
 
@@ -75,6 +76,8 @@ pub struct Importlib {
     default_hooks: Option<[Object; 2]>,
     /// Attributes of classes that tools replace to change how modules are compiled or found.
     originals: Vec<(Object, Object, Object)>,
+    /// Versions of `SourceFileLoader`, `FileFinder` and `PathFinder` in which all were there.
+    versions: [AtomicU32; 3],
     /// The function behind the class method `PathFinder.find_spec`.
     path_search: Object,
     /// `sys.__dict__`
@@ -151,6 +154,7 @@ impl Importlib {
             find_importer: path_finder.get(c"_path_importer_cache")?,
             source_hash: imp.get(c"source_hash")?,
             path_search: path_finder.get(c"find_spec")?.get(c"__func__")?,
+            versions: Default::default(),
             default_hooks: None,
             pycache_prefix: None,
             names,
@@ -258,6 +262,19 @@ impl Importlib {
                 _ => return Ok(false),
             }
         }
+        self.has_original_methods()
+    }
+
+    /// Whether nobody has replaced a method: looked at once for each version of the classes.
+    fn has_original_methods(&self) -> Result<bool> {
+        let classes = [&self.source_loader, &self.file_finder, &self.path_finder];
+        let unchanged = classes
+            .iter()
+            .zip(&self.versions)
+            .all(|(class, version)| py::class_version(class).is_some_and(|now| now == version.load(Ordering::Relaxed)));
+        if unchanged {
+            return Ok(true);
+        }
         // A class method gives a new bound method each time.
         let search = self.path_finder.attr(&self.names.find_spec)?;
         if !search.attr(&self.names.dunder_func)?.is(&self.path_search) {
@@ -267,6 +284,9 @@ impl Importlib {
             if !class.attr(attribute)?.is(original) {
                 return Ok(false);
             }
+        }
+        for (class, version) in classes.iter().zip(&self.versions) {
+            version.store(py::class_version(class).unwrap_or(0), Ordering::Relaxed);
         }
         Ok(true)
     }

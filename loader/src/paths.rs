@@ -72,7 +72,7 @@ fn below(prefix: &CStr, relative: &str) -> Option<String> {
 
 /// As `_path_join` (Lib/importlib/_bootstrap_external.py): trailing slashes of the directory do not count.
 fn join(directory: &str, name: &str) -> String {
-    format!("{}/{name}", directory.trim_end_matches('/'))
+    [directory.trim_end_matches('/'), "/", name].concat()
 }
 
 impl Directory {

@@ -69,7 +69,7 @@ pub fn cached(active: &Active, module: &ModuleRecord, text: &str, path: &Object)
     let (folder, file) = text.rsplit_once('/').ok_or(Malformed)?;
     let stem = file.strip_suffix(".py").ok_or(Malformed)?;
     if let Some(tag) = active.importlib.plain_cache_tag()?.filter(|_| !folder.is_empty()) {
-        let name = format!("{folder}/__pycache__/{stem}.{}{}.pyc", tag.text()?, active.optimization);
+        let name = [folder, "/__pycache__/", stem, ".", tag.text()?, &active.optimization, ".pyc"].concat();
         return Ok(Some(py::string(&name)?));
     }
     let cached = active.importlib.get_cached.call(&[path])?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail, ensure};
-use cds_layout::cpython::{CodeSource, Layout, LongTag, layout};
+use cds_layout::cpython::{CodeSource, Layout, LongTag, TYPE_VERSION_TAG, layout};
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::process::{Run, which};
 use cds_tests::{files, fixtures, suite};
@@ -120,6 +120,7 @@ fn rows(layout: &Layout) -> Rows {
     r.add("_PY_NSMALLPOSINTS", "_PY_NSMALLPOSINTS", layout.small_ints.1.unsigned_abs() + 1);
 
     r.offset("PyTupleObject", "ob_item", layout.tuple_items);
+    r.offset("PyTypeObject", "tp_version_tag", TYPE_VERSION_TAG);
     if let Some(hash) = layout.tuple_hash {
         r.offset("PyTupleObject", "ob_hash", hash);
     }

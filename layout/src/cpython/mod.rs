@@ -17,7 +17,7 @@ mod v3_15;
 pub use code::{CodeField, CodeLayout, CodeSource, FastKind, Repr};
 pub use find_and_load::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, LOCK_UNLOCK_MODULE};
 pub use importlib::ImportFunctions;
-pub use object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState};
+pub use object::{Head, LongLayout, LongTag, Refcount, SliceLayout, StrLayout, StrState, TYPE_VERSION_TAG};
 pub use opcode::{Cache, Opcodes, Pair};
 
 /// Everything the builder must know to write an object as one minor version of CPython has it in memory.

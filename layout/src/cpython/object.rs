@@ -104,3 +104,7 @@ pub struct SliceLayout {
     /// `PySliceObject.step`.
     pub step: u32,
 }
+
+/// Offset of `PyTypeObject.tp_version_tag` in all versions: a number that a class has from one change of it or of a base class
+/// to the next one, and no class has had before (`assign_version_tag`, `Objects/typeobject.c`); 0 where it has none.
+pub const TYPE_VERSION_TAG: u32 = 384;

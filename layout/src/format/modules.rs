@@ -230,7 +230,7 @@ impl ModuleRecord {
     }
     /// The checksum of the record with its file name.
     pub fn sum(&self, file: &str) -> u32 {
-        let mut w = Writer::new();
+        let mut w = Writer { bytes: Vec::with_capacity(Self::SIZE) };
         ModuleRecord { checksum: 0, ..*self }.encode(&mut w);
         checksum32(&[&w.bytes, file.as_bytes()])
     }

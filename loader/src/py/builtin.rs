@@ -38,7 +38,11 @@ impl Builtin {
         // SAFETY: a builtin function. What comes back lives as long as it.
         let (flags, self_, function) = unsafe {
             let pointer = object.as_ptr();
-            (ffi::PyCFunction_GetFlags(pointer), ffi::PyCFunction_GetSelf(pointer), ffi::PyCFunction_GetFunction(pointer))
+            (
+                ffi::PyCFunction_GetFlags(pointer),
+                ffi::PyCFunction_GetSelf(pointer),
+                ffi::PyCFunction_GetFunction(pointer),
+            )
         };
         const ARRAY: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         let way = match (flags, function) {

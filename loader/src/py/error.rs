@@ -89,7 +89,8 @@ impl Exception {
 
     /// Sets the exception that a tuple was made of.
     pub fn restore_tuple(parts: &Object) {
-        let part = |i| parts.tuple_item(i).ok().filter(|part| !part.is_none()).map_or(ptr::null_mut(), Object::into_ptr);
+        let part =
+            |i| parts.tuple_item(i).ok().filter(|part| !part.is_none()).map_or(ptr::null_mut(), Object::into_ptr);
         Exception([part(0), part(1), part(2)]).restore();
     }
 }

@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use cds_layout::cpython::TYPE_VERSION_TAG;
 use pyo3_ffi::{self as ffi, PyObject};
 
 use super::error::{Raised, Result, raise_type_error};
@@ -154,6 +155,13 @@ pub unsafe fn arguments<'a, const N: usize>(
         }
     }
     Ok(values)
+}
+
+/// The number that a class has until it or one of its bases changes; `None` if it has none just now.
+pub fn class_version(class: &Object) -> Option<u32> {
+    // SAFETY: a live class; every type object is that large (`tests/suites/layouts.rs`), and the GIL is held.
+    let version = unsafe { class.as_ptr().byte_add(TYPE_VERSION_TAG as usize).cast::<u32>().read() };
+    Some(version).filter(|&version| version != 0)
 }
 
 /// Calls `function` with what another function was given.

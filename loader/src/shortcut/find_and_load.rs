@@ -30,6 +30,8 @@ pub struct Import<'a> {
     pub name: &'a Object,
     /// The same as text.
     text: &'a str,
+    /// Names of the package around it, and its own in that.
+    names: Option<(&'a str, &'a str)>,
     /// Number of its record.
     pub number: u32,
     module: ModuleRecord,
@@ -82,7 +84,8 @@ impl<'a> Import<'a> {
         }
         // Functions of importlib run, the first time.
         let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
-        let import = Import { way, known, likeness, name, text, number, module };
+        let names = text.rsplit_once('.');
+        let import = Import { way, known, likeness, name, text, names, number, module };
         let free = import.is_usual()?
             && (!known.form.locks_packages || import.packages_need_no_locks(text)?)
             && !way.modules()?.has_item(name)?
@@ -128,7 +131,7 @@ impl<'a> Import<'a> {
             self.audit()?;
         }
         let none = py::none();
-        let parent = match self.text.rsplit_once('.') {
+        let parent = match self.names {
             None => None,
             Some((package, tail)) => match self.parent(package, tail, import)? {
                 Stage::Parent(parent) => Some(parent),
@@ -142,7 +145,7 @@ impl<'a> Import<'a> {
             return self.replay().search(&self.modules()?, None);
         };
         // The original functions go on with whatever another finder gives, with their frames on the stack.
-        let found = || self.prepare(path);
+        let found = || self.prepare(path, parent.as_ref().map(|parent| &parent.name));
         let answer = match self.way.walk(self.name, &finders, path, found) {
             Ok(Answer::Ours(prepared)) => return self.load(prepared, parent),
             Ok(Answer::Other(spec)) => replay::giving(&spec)?,
@@ -163,9 +166,10 @@ impl<'a> Import<'a> {
     }
 
     /// Everything that is needed of a module that the image has, and that the ordinary search would find now.
-    fn prepare(&self, path: &Object) -> Result<Prepared, Aside> {
+    fn prepare(&self, path: &Object, package: Option<&Object>) -> Result<Prepared, Aside> {
         let active = self.way.active;
-        let file = self.way.find(self.name, self.number, &self.module, path)?;
+        let tail = self.names.map_or(self.text, |(_, tail)| tail);
+        let file = self.way.find(self.name, tail, self.number, &self.module, path)?;
         let cached = match self.likeness.has_cached {
             true => spec::cached(active, &self.module, &file.text, &file.path)?,
             false => None,
@@ -174,11 +178,10 @@ impl<'a> Import<'a> {
             true => Some(&active.directory(self.module.package)?.object),
             false => None,
         };
-        let package = py::string(self.text.rsplit_once('.').map_or("", |(package, _)| package))?;
         let code = active.code(&self.module, &file.path)?;
         let made = self.likeness.make(&Parts {
             name: self.name,
-            parent: &package,
+            parent: package.unwrap_or(&self.known.empty),
             path: &file.path,
             cached: cached.as_ref(),
             directory,

@@ -1,11 +1,9 @@
 //! What the native `_find_and_load` needs to know of importlib, and whether that is as it was.
 
 use std::ffi::CStr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cds_layout::cpython::{
-    FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, ImportFunctions, LOCK_UNLOCK_MODULE,
-};
+use cds_layout::cpython::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, ImportFunctions, LOCK_UNLOCK_MODULE};
 
 use super::likeness::Likeness;
 use super::loads::{Loads, this_thread};
@@ -40,6 +38,10 @@ pub struct Known {
     pub spec_from_file_location: Object,
     /// Names of attributes.
     pub names: Names,
+    /// `''`
+    pub empty: Object,
+    /// The name of the package whose module was imported last: most often it is that of the next one, too.
+    last_package: Mutex<Option<Object>>,
     /// `_ModuleLock`
     lock_class: Object,
     /// What `count` of a `_ModuleLock` is while it is held once: a number, or a list of `True`.
@@ -142,6 +144,8 @@ impl Known {
                 owner: py::interned(c"owner")?,
                 count: py::interned(c"count")?,
             },
+            empty: py::string("")?,
+            last_package: Mutex::default(),
             lock_class: function(c"_ModuleLock")?,
             held_count: OnceLock::new(),
             likeness: OnceLock::new(),
@@ -189,6 +193,16 @@ impl Known {
         // Who changes what a thread is (gevent), changes who holds a lock.
         Ok(self.builtins.item_is(&self.name_exec, &self.exec)?
             && self.thread.item_is(&self.name_get_ident, &self.get_ident)?)
+    }
+
+    /// The name of a package as a `str`.
+    pub fn package_name(&self, package: &str) -> Result<Object> {
+        let mut last = self.last_package.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.text().is_ok_and(|text| text == package)) {
+            return Ok(known.clone());
+        }
+        // A string frees nothing but itself.
+        Ok(last.insert(py::string(package)?).clone())
     }
 
     /// How modules and specs look, learned when first asked for; `None` where they cannot be made natively. Runs functions of

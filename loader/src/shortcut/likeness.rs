@@ -98,7 +98,7 @@ impl Likeness {
         let spec = py::allocate(&self.spec_class)?;
         let locations = parts.directory.map(|directory| py::list(&[directory])).transpose()?;
         let none = py::none();
-        let fill = |attributes: &Attributes, set: &dyn Fn(&Object, &Object) -> Result<()>| {
+        let fill = |attributes: &[(Object, Value)], set: &dyn Fn(&Object, &Object) -> Result<()>| {
             attributes.iter().try_for_each(|(name, value)| match value {
                 Value::Name => set(name, parts.name),
                 Value::Parent => set(name, parts.parent),
@@ -115,7 +115,8 @@ impl Likeness {
         fill(&look.spec, &|name, value| spec.set_attr(name, value))?;
         let module = py::new_module(parts.name)?;
         let dict = py::module_dict(&module)?;
-        fill(&look.module, &|name, value| dict.set_item(name, value))?;
+        let given = Value::given_at_first(&look.module);
+        fill(&look.module[given..], &|name, value| dict.set_item(name, value))?;
         Ok(Made { loader, spec, module })
     }
 }
@@ -158,6 +159,13 @@ impl Look {
 }
 
 impl Value {
+    /// How many of a module's attributes are what they are from the start: its name, and no docstring
+    /// (`module_init_dict`, Objects/moduleobject.c).
+    fn given_at_first(attributes: &Attributes) -> usize {
+        let given = |value: &Value| matches!(value, Value::Name) || value.is_same(&Value::Constant(py::none()));
+        attributes.iter().take(2).take_while(|(_, value)| given(value)).count()
+    }
+
     fn is_same(&self, other: &Value) -> bool {
         match (self, other) {
             (Value::Constant(a), Value::Constant(b)) => a.is(b),

@@ -52,10 +52,13 @@ pub unsafe extern "C" fn get_module_lock(
 /// Puts the lock of a module that is being loaded into the state in which the loading thread holds it. Nobody has seen the lock
 /// without that: a load begins only where there is no lock yet.
 fn hold(known: &Known, name: &Object, lock: &Object) -> py::Result<()> {
-    if !name.is_str() {
+    let text = if name.is_str() { name.text().ok() } else { None };
+    let Some(text) = text else {
+        // Not a name that the image could have.
+        py::clear();
         return Ok(());
-    }
-    match known.loads.note_lock(name.text()?, lock) {
+    };
+    match known.loads.note_lock(text, lock) {
         Some(thread) => known.hold_lock(lock, thread),
         None => Ok(()),
     }

@@ -15,6 +15,7 @@
 mod execute;
 mod find_and_load;
 mod find_spec;
+mod inside;
 mod known;
 mod likeness;
 mod load_unlocked;
@@ -34,6 +35,7 @@ use crate::py::{self, Object, PyMethodDef, PyObject};
 use crate::search::Aside;
 use crate::talk::say;
 
+pub use inside::Inside;
 pub use known::Known;
 
 static METHODS: py::Methods<6> = py::Methods([

@@ -29,7 +29,7 @@ pub enum Stage {
 impl Import<'_> {
     /// What `_find_and_load_unlocked` does before it searches.
     pub fn parent(&self, package: &str, tail: &str, import: &Object) -> Result<Stage> {
-        let name = py::string(package)?;
+        let name = self.known.package_name(package)?;
         let Ok(modules) = self.way.modules() else { return Ok(Stage::Original) };
         let mut module = modules.item(&name)?;
         let imports = module.is_none();
@@ -51,9 +51,7 @@ impl Import<'_> {
         let uninitialized = if spec.is_none() {
             None
         } else if spec.is_exactly(&self.likeness.spec_class) {
-            if self.known.unlocked.waits_for_parent
-                && self.is_initializing(&spec)
-                && !self.known.loads.is_own(package)
+            if self.known.unlocked.waits_for_parent && self.is_initializing(&spec) && !self.known.loads.is_own(package)
             {
                 import.call(&[&name])?;
                 if let Some(stage) = self.side_effects()? {

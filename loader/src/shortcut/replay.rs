@@ -57,11 +57,8 @@ impl Replay<'_> {
             before.set_item(parent, &self.namespace(&[(c"__path__", &none), (c"__spec__", &none)])?)?;
         }
         let loader = self.namespace(&[(c"exec_module", &swapping(&before, after)?)])?;
-        let spec = self.namespace(&[
-            (c"name", self.name),
-            (c"loader", &loader),
-            (c"submodule_search_locations", &none),
-        ])?;
+        let spec =
+            self.namespace(&[(c"name", self.name), (c"loader", &loader), (c"submodule_search_locations", &none)])?;
         let replaced = [(c"_find_spec", giving(&spec)?), (c"module_from_spec", giving(module)?)];
         let [first, second, third] = &self.known.originals;
         self.run(&before, &replaced, &[first, second, third])

@@ -103,15 +103,20 @@ impl Way {
         }
     }
 
-    /// The file of a module of the image that the ordinary search would find now. Any error leads to the ordinary search.
-    pub fn find(&self, fullname: &Object, number: u32, module: &ModuleRecord, path: &Object) -> Result<File, Aside> {
+    /// The file of a module of the image that the ordinary search would find now; `tail` is the end of its name. Any error leads to the ordinary search.
+    pub fn find(
+        &self,
+        fullname: &Object,
+        tail: &str,
+        number: u32,
+        module: &ModuleRecord,
+        path: &Object,
+    ) -> Result<File, Aside> {
         let active = self.active;
         let importlib = &active.importlib;
         if !importlib.is_original(Some(&active.finder))? || !importlib.has_same_caches()? {
             return Err(Aside::Replaced);
         }
-        let name = fullname.text()?;
-        let tail = name.rsplit('.').next().unwrap_or(name);
         let search = Search { active, module, fullname, tail };
         search.agrees(Some(path).filter(|path| !path.is_none()))?;
         // The ordinary finder looks whether the file is there, and the loader for its stamp: here once for both.
