@@ -45,6 +45,8 @@ pub struct Bootstrap {
     gettrace: Builtin,
     /// `sys.getprofile`
     getprofile: Builtin,
+    /// `sys.monitoring.get_tool`, and the numbers of tools.
+    tools: Option<(Builtin, Vec<Object>)>,
     /// `find_spec`
     name_find_spec: Object,
     /// `import`
@@ -100,6 +102,7 @@ impl Bootstrap {
             find_frozen: py::builtin_of(&imp, c"find_frozen")?,
             gettrace: py::builtin_of(&sys, c"gettrace")?,
             getprofile: py::builtin_of(&sys, c"getprofile")?,
+            tools: tools()?,
             first_searches: [method(builtin)?, method(frozen)?],
             known: Known::new(known)?,
             name_import: py::interned(c"import")?,
@@ -127,6 +130,13 @@ impl Bootstrap {
     pub fn is_original(&self) -> Result<bool> {
         if !self.gettrace.gives_none(None)? || !self.getprofile.gives_none(None)? {
             return Ok(false);
+        }
+        if let Some((get_tool, numbers)) = &self.tools {
+            for number in numbers {
+                if !get_tool.gives_none(Some(number))? {
+                    return Ok(false);
+                }
+            }
         }
         for (name, original) in &self.originals {
             if !self.dict.item_is(name, original)? {
@@ -181,4 +191,14 @@ impl Bootstrap {
 pub fn names_used(function: &Object) -> Result<Vec<String>> {
     let names = function.get(c"__code__")?.get(c"co_names")?;
     (0..names.tuple_len()).map(|i| Ok(names.tuple_item(i)?.text()?.to_owned())).collect()
+}
+
+/// `sys.monitoring` (3.12+), with the numbers that tools may have.
+fn tools() -> Result<Option<(Builtin, Vec<Object>)>> {
+    let Ok(monitoring) = py::import(c"sys")?.get(c"monitoring") else {
+        py::clear();
+        return Ok(None);
+    };
+    let numbers = (0..6).map(py::integer).collect::<Result<_>>()?;
+    Ok(Some((py::builtin_of(&monitoring, c"get_tool")?, numbers)))
 }

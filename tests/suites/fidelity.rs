@@ -231,15 +231,22 @@ fn directories_for_sources_for(python: &Interpreter, mode: &str) -> Result<()> {
     expect(&environment, "second", &text)
 }
 
-/// What a module body sees on the stack below it: programs skip or count the frames of `importlib`.
+/// What a module body sees on the stack below it: everything under `importlib.import_module`, and for a statement all but the
+/// functions of importlib, which do not run.
 fn frames(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
-    let ways = ["import frames", "import importlib; frames = importlib.import_module('frames')"];
-    for way in ways {
-        let printed = same(&environment, &format!("{way}\nfor line in frames.FRAMES: print(*line)"))?;
-        ensure!(printed.contains("exec_module <frozen importlib._bootstrap_external>"), "{printed}");
-        ensure!(printed.lines().count() >= 7, "{printed}");
-    }
+    let show = "for line in frames.FRAMES: print(*line)";
+    let printed = same(&environment, &format!("import importlib; frames = importlib.import_module('frames')\n{show}"))?;
+    ensure!(printed.contains("exec_module <frozen importlib._bootstrap_external>"), "{printed}");
+    ensure!(printed.lines().count() >= 7, "{printed}");
+
+    let program = environment.scratch.join("program/statement.py");
+    write(&program, format!("def f():\n    import frames\n    return frames\nframes = f()\n{show}"))?;
+    let run = |mode: &str| environment.python().env("PYCDSMODE", mode).arg(&program).ok()?.silent();
+    let (with, without) = (run("")?.stdout, run("OFF")?.stdout);
+    let others: Vec<&str> = without.lines().filter(|line| !line.contains("<frozen importlib.")).collect();
+    ensure!(without.lines().count() >= others.len() + 5 && others.len() == 3, "without an image: {without}");
+    ensure!(with.lines().eq(others.iter().copied()), "{with} instead of {others:?}");
     Ok(())
 }
 

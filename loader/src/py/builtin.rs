@@ -47,8 +47,8 @@ impl Builtin {
         const ARRAY: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
         let way = match (flags, function) {
             (ffi::METH_NOARGS | ffi::METH_O, Some(function)) => Way::Plain(function),
-            // SAFETY: functions with these flags are of this type (`METH_FASTCALL`, Include/methodobject.h).
             (ARRAY, Some(function)) => {
+                // SAFETY: functions with these flags are of this type (`METH_FASTCALL`, Include/methodobject.h).
                 Way::Array(unsafe { transmute::<ffi::PyCFunction, ffi::PyCFunctionFastWithKeywords>(function) })
             }
             _ => Way::Object,

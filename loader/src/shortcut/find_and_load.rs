@@ -82,11 +82,16 @@ impl<'a> Import<'a> {
         {
             return Err(Aside::SecondImport);
         }
-        // Functions of importlib run, the first time.
+        let usual = || Ok::<bool, Aside>(way.bootstrap.is_original()? && known.is_original(way.bootstrap)?);
+        // Functions of importlib run, the first time: nobody is to see that.
+        let has_learned = known.has_learned();
+        if !usual()? || !has_learned && !active.importlib.is_original(None)? {
+            return Err(Aside::Replaced);
+        }
         let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
         let names = text.rsplit_once('.');
         let import = Import { way, known, likeness, name, text, names, number, module };
-        let free = import.is_usual()?
+        let free = (has_learned || usual()?)
             && (!known.form.locks_packages || import.packages_need_no_locks(text)?)
             && !way.modules()?.has_item(name)?
             && !known.module_locks.has_item(name)?
@@ -94,13 +99,12 @@ impl<'a> Import<'a> {
         if free { Ok(import) } else { Err(Aside::Replaced) }
     }
 
-    fn is_usual(&self) -> Result<bool, Aside> {
-        Ok(self.way.bootstrap.is_original()? && self.known.is_original(self.way.bootstrap)?)
-    }
-
-    /// The same, after other code has run.
+    /// Whether importlib is as it was, after other code has run.
     pub fn is_still_usual(&self) -> bool {
-        self.is_usual().unwrap_or_else(|_| {
+        let bootstrap = self.way.bootstrap;
+        let original =
+            bootstrap.is_original().and_then(|as_it_was| Ok(as_it_was && self.known.is_original(bootstrap)?));
+        original.unwrap_or_else(|_| {
             py::clear();
             false
         })

@@ -52,8 +52,6 @@ pub struct Known {
     thread: Object,
     name_get_ident: Object,
     get_ident: Object,
-    /// `sys.monitoring.get_tool`, and the numbers of tools.
-    tools: Option<(Builtin, Vec<Object>)>,
     /// Functions and classes that must not have been replaced since.
     watched: OnceLock<Vec<(Object, Object)>>,
 }
@@ -150,7 +148,6 @@ impl Known {
             held_count: OnceLock::new(),
             likeness: OnceLock::new(),
             watched: OnceLock::new(),
-            tools: tools()?,
             exec,
             import,
             module_locks,
@@ -175,19 +172,12 @@ impl Known {
         Ok(())
     }
 
-    /// Whether all that is as it was, and no tool monitors what runs.
+    /// Whether all that is as it was.
     pub fn is_original(&self, bootstrap: &Bootstrap) -> Result<bool> {
         let Some(watched) = self.watched.get() else { return Ok(false) };
         for (name, original) in watched {
             if !bootstrap.dict.item_is(name, original)? {
                 return Ok(false);
-            }
-        }
-        if let Some((get_tool, numbers)) = &self.tools {
-            for number in numbers {
-                if !get_tool.gives_none(Some(number))? {
-                    return Ok(false);
-                }
             }
         }
         // Who changes what a thread is (gevent), changes who holds a lock.
@@ -203,6 +193,11 @@ impl Known {
         }
         // A string frees nothing but itself.
         Ok(last.insert(py::string(package)?).clone())
+    }
+
+    /// Whether it is known how modules and specs look.
+    pub fn has_learned(&self) -> bool {
+        self.likeness.get().is_some()
     }
 
     /// How modules and specs look, learned when first asked for; `None` where they cannot be made natively. Runs functions of
@@ -275,14 +270,4 @@ impl Known {
         lock.set_attr(&self.names.owner, &py::integer(thread as i64)?)?;
         lock.set_attr(&self.names.count, &count)
     }
-}
-
-/// `sys.monitoring` (3.12+), with the numbers that tools may have.
-fn tools() -> Result<Option<(Builtin, Vec<Object>)>> {
-    let Ok(monitoring) = py::import(c"sys")?.get(c"monitoring") else {
-        py::clear();
-        return Ok(None);
-    };
-    let numbers = (0..6).map(py::integer).collect::<Result<_>>()?;
-    Ok(Some((py::builtin_of(&monitoring, c"get_tool")?, numbers)))
 }
