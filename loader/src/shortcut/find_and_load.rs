@@ -35,6 +35,8 @@ pub struct Import<'a> {
     /// Number of its record.
     pub number: u32,
     module: ModuleRecord,
+    /// Packages around it that are to be locked as well.
+    packages: Vec<Object>,
 }
 
 /// The function.
@@ -90,12 +92,14 @@ impl<'a> Import<'a> {
         }
         let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
         let names = text.rsplit_once('.');
-        let import = Import { way, known, likeness, name, text, names, number, module };
+        let mut import = Import { way, known, likeness, name, text, names, number, module, packages: Vec::new() };
+        if known.form.locks_packages {
+            import.packages = import.packages_to_lock(text)?.ok_or(Aside::Replaced)?;
+        }
         let free = (has_learned || usual()?)
-            && (!known.form.locks_packages || import.packages_need_no_locks(text)?)
             && !way.modules()?.has_item(name)?
             && !known.module_locks.has_item(name)?
-            && known.loads.thread_of(text).is_none();
+            && !known.loads.is_loaded(text);
         if free { Ok(import) } else { Err(Aside::Replaced) }
     }
 
@@ -110,13 +114,20 @@ impl<'a> Import<'a> {
         })
     }
 
-    /// What `_ModuleLockManager` does around.
+    /// What `_ModuleLockManager` does around, or `_HierarchicalLockManager`.
     fn run(&self, import: &Object) -> py::Result<Object> {
-        let number = self.known.loads.enter(self.name);
+        let loads = &self.known.loads;
+        let packages: Vec<u64> = self.packages.iter().map(|package| loads.enter(package, true)).collect();
+        let number = loads.enter(self.name, false);
         let result = self.find_and_load_unlocked(import);
+        let result = self.release(number, result);
+        packages.into_iter().rev().fold(result, |result, number| self.release(number, result))
+    }
+
+    /// Ends a load, whose lock others may wait for.
+    fn release(&self, number: u64, result: py::Result<Object>) -> py::Result<Object> {
         let load = self.known.loads.leave(number);
         let Some(lock) = load.and_then(|load| load.lock) else { return result };
-        // Others wait for it, or did.
         let exception = result.is_err().then(py::take_exception);
         let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
         match exception {

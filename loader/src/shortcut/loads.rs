@@ -19,6 +19,8 @@ pub struct Load {
     name: Object,
     /// As `_thread.get_ident()` has it.
     thread: u64,
+    /// Whether it is only to be loaded, by an import that this one is in the middle of.
+    waits: bool,
     /// Its `_ModuleLock`, held by the thread, if somebody has asked for it.
     pub lock: Option<Object>,
 }
@@ -34,10 +36,11 @@ impl Loads {
         body(&mut self.loads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// This thread begins to load a module. The number tells the load from others.
-    pub fn enter(&self, name: &Object) -> u64 {
+    /// This thread begins to load a module, or says that it will before it is done with another one (`waits`). The number tells
+    /// the load from others.
+    pub fn enter(&self, name: &Object, waits: bool) -> u64 {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
-        let load = Load { number, name: name.clone(), thread: this_thread(), lock: None };
+        let load = Load { number, name: name.clone(), thread: this_thread(), waits, lock: None };
         self.with(|loads| loads.push(load));
         number
     }
@@ -50,6 +53,15 @@ impl Loads {
     /// The thread that loads a module.
     pub fn thread_of(&self, name: &str) -> Option<u64> {
         self.with(|loads| find(loads, name).map(|load| load.thread))
+    }
+
+    /// Whether any thread is at a module. It may be entered again by the thread that has said that it will load it.
+    pub fn is_loaded(&self, name: &str) -> bool {
+        let this = this_thread();
+        self.with(|loads| {
+            let is_it = |load: &&Load| load.name.text().is_ok_and(|known| known == name);
+            loads.iter().filter(is_it).any(|load| !load.waits || load.thread != this)
+        })
     }
 
     /// Whether this thread loads a module.

@@ -92,24 +92,35 @@ impl Import<'_> {
         })
     }
 
-    /// Whether no package around the module has to be locked (`_HierarchicalLockManager.__enter__`, 3.15): all are loaded, or
-    /// this very thread is loading them natively.
-    pub fn packages_need_no_locks(&self, text: &str) -> std::result::Result<bool, Aside> {
+    /// The packages around the module whose locks are taken first (`_HierarchicalLockManager.__enter__`, 3.15): those that are not
+    /// there yet. `None` if another thread may be loading one of them.
+    pub fn packages_to_lock(&self, text: &str) -> std::result::Result<Option<Vec<Object>>, Aside> {
         let modules = self.way.modules()?;
+        let mut missing = Vec::new();
         for (end, _) in text.match_indices('.') {
             let package = &text[..end];
             if self.known.loads.is_own(package) {
                 continue;
             }
-            let Some(module) = modules.item(&py::string(package)?)?.filter(Object::is_module) else { return Ok(false) };
+            let name = py::string(package)?;
+            let Some(module) = modules.item(&name)? else {
+                if self.known.module_locks.has_item(&name)? || self.known.loads.thread_of(package).is_some() {
+                    return Ok(None);
+                }
+                missing.push(name);
+                continue;
+            };
+            if !module.is_module() {
+                return Ok(None);
+            }
             let Some(spec) = py::module_dict(&module)?.item(&self.way.bootstrap.name_dunder_spec)? else {
-                return Ok(false);
+                return Ok(None);
             };
             let loaded = spec.is_none() || spec.is_exactly(&self.likeness.spec_class) && !self.is_initializing(&spec);
             if !loaded {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(true)
+        Ok(Some(missing))
     }
 }
