@@ -185,6 +185,8 @@ fn pause(python: &Interpreter) -> Result<()> {
         ensure!(served.as_ref().and_then(Value::as_u64).is_some_and(|n| n >= 8), "{served:?} modules served");
         ensure!(answer == expected(threshold), "{answer:#}\ninstead of\n{:#}", expected(threshold));
     }
+    let verbose = environment.python().args(["-v", "-c", ""]).env("PYCDSGC", "pause").env("PYCDSVERBOSE", "1").ok()?;
+    ensure!(verbose.stderr.contains("\ncds_loader: PYCDSGC=pause: nothing is paused with -v"), "{verbose}");
     let unknown = run("sometimes").ok()?;
     let complaint = "cds_loader: PYCDSGC=sometimes is unknown: expected pause; nothing is paused\n";
     ensure!(unknown.stderr == complaint && unknown.stdout == run("").ok()?.stdout, "{unknown}");
