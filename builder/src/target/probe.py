@@ -180,13 +180,17 @@ def start_strings():
                 found.update(code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars, [code.co_name])
                 codes.extend(const for const in code.co_consts if isinstance(const, code_type))
 
+    # Others come with a locale or an environment.
+    always = {"encodings", "encodings.aliases", "encodings.utf_8"}
     for name, module in STARTED.items():
+        if getattr(getattr(module, "__spec__", None), "origin", None) in ("built-in", "frozen"):
+            always.add(name)
+    for name in always.intersection(STARTED):
         found.add(name)
-        if name != "__main__":
-            look(vars(module))
+        look(vars(STARTED[name]))
     types = [object]
     for known in types:
-        if known.__module__ in STARTED and known.__module__ != "__main__":
+        if known.__module__ in always:
             look(vars(known))
         types.extend(new for new in type.__subclasses__(known) if new not in types)
     return sorted(name for name in found if type(name) is str and name.isascii())
