@@ -175,7 +175,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     hash.update(&written.bytes);
     encoded.iter().for_each(|(_, bytes)| hash.update(bytes));
     let digest: [u8; 32] = hash.finalize().into();
-    let base = preferred_base(&digest, u64::from(frame.span), &written.bytes, &written.internal)?;
+    let base = preferred_base(&digest, u64::from(frame.span), &written.bytes)?;
     written.rebase(base + u64::from(frame.objects));
 
     // The ELF file, read back and compared.
@@ -347,16 +347,17 @@ fn header(
     }
 }
 
-/// A symbol for what imports write to of each unit, which has its name, two for what they read and for the rest of it, and one
-/// for the pool.
+/// Symbols for the ranges of each unit, the first of which has its name, and one for the pool.
 fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
-    let symbol = |name, range: Range| Symbol { name, start: range.start, size: range.size };
-    let mut symbols = vec![symbol("cds:pool".to_owned(), placement.pool)];
+    let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
+    let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
     for (unit, name) in names.into_iter().enumerate() {
-        let [written, read, cold] = placement.ranges(unit);
-        symbols.extend((read.size != 0).then(|| symbol(format!("{name}:read"), read)));
-        symbols.extend((cold.size != 0).then(|| symbol(format!("{name}:cold"), cold)));
-        symbols.push(symbol(name, written));
+        let ranges = placement.ranges(unit);
+        let mut named = ranges.iter().zip(["written", "read", "cold"]).filter(|(range, _)| range.size != 0);
+        if let Some((range, _)) = named.next() {
+            symbols.push(symbol(name.clone(), range));
+        }
+        symbols.extend(named.map(|(range, part)| symbol(format!("{name}:{part}"), range)));
     }
     symbols
 }

@@ -3,14 +3,14 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Extern, SLOT, Slots, TypeId};
+use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId};
 use pyo3_ffi as ffi;
 
 use crate::externs::{self, Externs};
 use crate::image::{Image, Malformed};
 use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
-use crate::strings::{self, Strings};
+use crate::strings::Strings;
 use crate::table::Bytes;
 
 /// Why a unit cannot be used.
@@ -161,7 +161,7 @@ impl Fixups {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Failure::Malformed),
             (Some(own), Some(filename)) => {
-                let (value, predicted) = file_name(image, own, filename)?;
+                let (value, predicted) = self.file_name(image, own, filename)?;
                 if value != predicted {
                     for range in unit.record.ranges() {
                         image.replace_in(range, predicted, value)?;
@@ -225,22 +225,22 @@ impl Fixups {
         for slot in slots {
             let slot = slot.ok_or(Failure::Malformed)?;
             if image.read(slot)? == 0 {
-                image.fill(slot, frozenset.clone().into_ptr() as u64)?;
+                image.write(slot, frozenset.clone().into_ptr() as u64)?;
             }
         }
         Ok(())
     }
-}
 
-/// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
-fn file_name(image: &Image, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
-    let predicted = image.object(own.string, SLOT)?;
-    let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
-    let string = if own.interned {
-        // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
-        unsafe { strings::intern(string) }.ok_or(Failure::Python)?.as_ptr()
-    } else {
-        string
-    };
-    Ok((string as u64, predicted as u64))
+    /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
+    fn file_name(&self, image: &Image, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
+        let predicted = image.object(own.string, self.strings.head_size())?;
+        let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
+        let string = if own.interned {
+            // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
+            unsafe { self.strings.intern(string) }.ok_or(Failure::Python)?.as_ptr()
+        } else {
+            string
+        };
+        Ok((string as u64, predicted as u64))
+    }
 }

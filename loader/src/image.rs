@@ -1,5 +1,6 @@
 //! A checked view of a mapped image: every table read and every slot write is bounds-checked here.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
@@ -208,13 +209,12 @@ impl Image {
     /// and then they are given back, or a process would in time have all tables resident.
     pub fn table_was_read(&self) {
         const EVERY: u32 = 16;
-        const PAGE: usize = 4096;
         if self.tables_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
         let tables = self.tables.fixups.as_ptr_range();
-        let start = (tables.start as usize).next_multiple_of(PAGE);
-        let end = tables.end as usize & !(PAGE - 1);
+        let start = (tables.start as usize).next_multiple_of(page_size());
+        let end = tables.end as usize & !(page_size() - 1);
         if start < end {
             // SAFETY: pages of a read-only segment with nothing but fixups in them; they are read again from the file.
             unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
@@ -254,13 +254,7 @@ impl Image {
         Ok(unsafe { slot.read() })
     }
 
-    /// Writes to a slot that was empty.
-    pub fn fill(&self, offset: u32, value: u64) -> Result<(), Malformed> {
-        self.patched.fetch_add(1, Ordering::Relaxed);
-        self.write(offset, value)
-    }
-
-    /// Writes to a slot of an object that nobody else knows.
+    /// Writes to a slot that is empty, or of an object that nobody else knows.
     pub fn write(&self, offset: u32, value: u64) -> Result<(), Malformed> {
         let slot = self.slot(offset)?;
         // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held.
@@ -350,15 +344,21 @@ impl Image {
     }
 }
 
+/// Bytes in a page of this system.
+fn page_size() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    // SAFETY: a number is asked for.
+    *SIZE.get_or_init(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096))
+}
+
 /// Makes the pages that are about to be written to private with one call instead of a fault for each. Even for one page: to read
 /// it first would make its neighbours resident, too.
 fn prefault(start: *mut u64, count: usize) {
     /// `MADV_POPULATE_WRITE` (Linux 5.14); older kernels refuse, and every page has its fault.
     const POPULATE_WRITE: libc::c_int = 23;
-    const PAGE: usize = 4096;
     let end = start as usize + count * size_of::<u64>();
-    let start = start as usize & !(PAGE - 1);
-    if start < end {
+    let start = start as usize & !(page_size() - 1);
+    if count != 0 {
         // SAFETY: writable pages of the image, whose contents stay as they are.
         unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
     }

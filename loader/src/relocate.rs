@@ -56,8 +56,9 @@ impl Moves {
     #[inline(always)]
     fn apply_plainly(&self, words: &mut [u64]) -> u64 {
         // No branches: half of the words are addresses, in no order that a processor could guess.
-        match self.own.distance {
-            0 => words.iter_mut().map(|word| self.externs.moved(word)).sum(),
+        match (self.own.distance, self.externs.distance) {
+            (0, _) => words.iter_mut().map(|word| self.externs.moved(word)).sum(),
+            (_, 0) => words.iter_mut().map(|word| self.own.moved(word)).sum(),
             _ => words.iter_mut().map(|word| self.own.moved(word) + self.externs.moved(word)).sum(),
         }
     }
@@ -109,5 +110,9 @@ mod tests {
         let mut words = before;
         assert_eq!(Moves { externs, own: Window { distance: 0, ..own } }.apply_plainly(&mut words), 1);
         assert_eq!((words[1], words[6]), (own.start, 8));
+
+        let mut words = before;
+        assert_eq!(Moves { externs: Window { distance: 0, ..externs }, own }.apply(&mut words), 2);
+        assert_eq!((words[1], words[6]), (own.start + 0x10, before[6]));
     }
 }

@@ -46,12 +46,13 @@ impl Strings {
         let own = image.object(offset, rows.ascii_data)?;
         // SAFETY: within the object, as the line before says; the GIL is held.
         let state = unsafe { own.byte_add(rows.state as usize).cast::<u32>().read() };
-        if state & rows.bits.interned_mask != 0 {
-            return Ok((own, NonNull::new(own).ok_or(Failure::Malformed)?));
-        }
         if image.read(slot(self.layout.head.type_)?)? == 0 {
             let canonical = image.read(slot(rows.hash)?)? as *mut PyObject;
-            return Ok((own, NonNull::new(canonical).ok_or(Failure::Malformed)?));
+            // There is none if it could not be interned.
+            return Ok((own, NonNull::new(canonical).ok_or(Failure::Python)?));
+        }
+        if state & rows.bits.interned_mask != 0 {
+            return Ok((own, NonNull::new(own).ok_or(Failure::Malformed)?));
         }
         Ok((own, self.intern_own(image, offset, own)?))
     }
@@ -67,7 +68,12 @@ impl Strings {
             return Err(Failure::Malformed);
         }
         // SAFETY: an object in the image, which is a `str`.
-        let canonical = unsafe { intern(own) }.ok_or(Failure::Python)?;
+        let Some(canonical) = (unsafe { self.intern(own) }) else {
+            // Nobody has the string yet, and nobody gets it: its state may say that it is interned although it is not.
+            image.write(slot(head.type_)?, 0)?;
+            image.write(slot(self.layout.str_.hash)?, 0)?;
+            return Err(Failure::Python);
+        };
         if canonical.as_ptr() != own {
             image.write(slot(head.type_)?, 0)?;
             image.write(slot(self.layout.str_.hash)?, canonical.as_ptr() as u64)?;
@@ -94,7 +100,7 @@ impl Strings {
             StaticText::Latin1(character) => {
                 let string = py::latin1(character)?.into_ptr();
                 // SAFETY: a `str`, and a reference that was just taken.
-                unsafe { intern(string) }.ok_or(Failure::Python)?
+                unsafe { self.intern(string) }.ok_or(Failure::Python)?
             }
             StaticText::Own(offset) => match self.static_copy(image, offset, predicted)? {
                 Some(canonical) => canonical,
@@ -143,19 +149,27 @@ impl Strings {
         unsafe { ffi::Py_IncRef(address as *mut PyObject) };
         Ok(NonNull::new(address as *mut PyObject))
     }
-}
 
-/// The interned string that equals `string`, with a reference that the caller owns.
-///
-/// # Safety
-///
-/// * `string` is a live `str` object; the reference to it that is used up is one that nobody counts
-///   (an image object) or one that the caller owned.
-pub unsafe fn intern(string: *mut PyObject) -> Option<NonNull<PyObject>> {
-    let mut pointer = string;
-    // `PyUnicode_InternInPlace` (Objects/unicodeobject.c) drops the reference to `string` where another
-    // copy is canonical: image objects are immortal or their count starts far from zero.
-    // SAFETY: a live object.
-    unsafe { ffi::PyUnicode_InternInPlace(&mut pointer) };
-    NonNull::new(pointer)
+    /// The interned string that equals `string`, with a reference that the caller owns; `None` if there was no memory.
+    ///
+    /// # Safety
+    ///
+    /// * `string` is a live `str` object; the reference to it that is used up is one that nobody counts
+    ///   (an image object) or one that the caller owned.
+    pub unsafe fn intern(&self, string: *mut PyObject) -> Option<NonNull<PyObject>> {
+        let mut pointer = string;
+        // `PyUnicode_InternInPlace` (Objects/unicodeobject.c) drops the reference to `string` where another
+        // copy is canonical: image objects are immortal or their count starts far from zero. Without memory it gives
+        // back what it got: silently until 3.12, later with an exception and a state that pretends.
+        // SAFETY: a live object.
+        unsafe { ffi::PyUnicode_InternInPlace(&mut pointer) };
+        if py::raised() {
+            py::clear();
+            return None;
+        }
+        let rows = &self.layout.str_;
+        // SAFETY: a live `str` object, which has a state at this offset.
+        let state = unsafe { pointer.byte_add(rows.state as usize).cast::<u32>().read() };
+        NonNull::new(pointer).filter(|_| state & rows.bits.interned_mask != 0)
+    }
 }

@@ -30,6 +30,9 @@ impl Finding {
     pub fn place(&self) -> (&str, &[String]) {
         let exact = self.functions.iter().take(2).any(|function| function.starts_with(ADDRESS));
         let frames = if exact { 2 } else { 4 };
+        // Python code that C code calls: whoever runs that Python code says nothing any more.
+        let loops = self.functions.iter().enumerate().filter(|(_, function)| *function == EVALUATION);
+        let frames = loops.map(|(index, _)| index + 1).nth(1).map_or(frames, |end| frames.min(end));
         (&self.kind, &self.functions[..self.functions.len().min(frames)])
     }
 }
@@ -39,6 +42,9 @@ impl std::fmt::Display for Finding {
         write!(f, "{}: {}", self.kind, self.functions.join(" < "))
     }
 }
+
+/// The function that runs bytecode.
+const EVALUATION: &str = "_PyEval_EvalFrameDefault";
 
 /// How an address starts.
 const ADDRESS: &str = "0x";

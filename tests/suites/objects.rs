@@ -20,6 +20,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         &[
             ("values", values),
             ("several_nans", several_nans),
+            ("shared_parts", shared_parts),
             ("with_modules", with_modules),
             ("bad_values", bad_values),
             ("refused_images", refused_images),
@@ -53,6 +54,21 @@ fn objects(run: Run, names: &[String], directory: &Path) -> Run {
 fn base(image: &Path) -> Result<u64> {
     let report = tools()?.cds_build().args(["inspect", "--json"]).arg(image).ok()?.json()?;
     report["preferred_base"].as_u64().context("no base")
+}
+
+/// A value whose parts are shared so often that it has more paths than anybody can walk.
+fn shared_parts(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let (file, image) = (environment.scratch.join("pairs.marshal"), environment.scratch.join("pairs.so"));
+    let dump = "import marshal, sys\nvalue = ('a', 'b c')\nfor _ in range(200): value = (value, value)\n\
+                marshal.dump(value, open(sys.argv[1], 'wb'))";
+    off(&environment).args(["-c", dump]).arg(&file).ok()?;
+    environment.build(&image)?.arg("--object").arg(format!("pairs={}", file.display())).ok()?;
+    let read = "import cds_loader, sys\nvalue = cds_loader.load(sys.argv[1])['pairs']\nn = 0\n\
+                while value[0] != 'a': assert value[0] is value[1]; value = value[0]; n += 1\nprint(n, value)";
+    let output = off(&environment).args(["-c", read]).arg(&image).ok()?.silent()?;
+    ensure!(output.stdout == "200 ('a', 'b c')\n", "{output}");
+    Ok(())
 }
 
 /// Every type, very deep and very wide values: equal, of the same types, fresh where they are mutable.

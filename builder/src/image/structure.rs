@@ -253,7 +253,10 @@ impl Checker<'_, '_> {
         let modules = image.modules.iter().map(|m| (m.unit, m.name));
         for (unit, name) in modules.chain(image.named.iter().map(|o| (o.unit, o.name))) {
             let Some(unit) = image.units.get(unit as usize) else { continue };
-            if !symbols.contains(&(image.address(unit.written.start), u64::from(unit.written.size))) {
+            let has = |range: Range| {
+                range.size == 0 || symbols.contains(&(image.address(range.start), u64::from(range.size)))
+            };
+            if !unit.ranges().into_iter().all(has) {
                 self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }

@@ -49,7 +49,9 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
 /// Expected numbers of users as steps that objects are sorted by, 0 for none: twice as many is one step more, so coarse that
 /// modules of one package mostly are on the same.
 pub fn level(users: f64) -> u8 {
-    if users <= 0.0 { 0 } else { (64.0 + users.log2()).clamp(1.0, 128.0) as u8 }
+    // The exponent, which is the same on every machine.
+    let exponent = (users.to_bits() >> 52) as i64 - 1023;
+    if users <= 0.0 { 0 } else { (64 + exponent).clamp(1, 128) as u8 }
 }
 
 /// Modules by name, and which of them have others in them.
@@ -111,7 +113,11 @@ fn imported_by(constants: &Constants, opcodes: &Opcodes, names: &Names<'_>, unit
 fn imports<'a>(constants: &'a Constants, opcodes: &Opcodes, root: Option<NodeId>) -> Imports<'a> {
     let mut out = Imports::default();
     let mut todo: Vec<NodeId> = root.into_iter().collect();
+    let mut visited = HashSet::new();
     while let Some(id) = todo.pop() {
+        if !visited.insert(id) {
+            continue;
+        }
         let Node::Code(number) = constants.node(id) else { continue };
         let code = &constants.codes[*number as usize];
         if code.flags & CO_OPTIMIZED != 0 {
@@ -131,6 +137,10 @@ fn imports<'a>(constants: &'a Constants, opcodes: &Opcodes, root: Option<NodeId>
             }
         }
         todo.extend(constants.node(code.consts).items());
+    }
+    for list in [&mut out.modules, &mut out.names] {
+        list.sort_unstable();
+        list.dedup();
     }
     out
 }

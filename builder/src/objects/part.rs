@@ -40,9 +40,13 @@ pub enum Known {
 
 /// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings.
 pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part> {
-    let mut walk = Walk { constants, parts: vec![Part::Cold; constants.len()], todo: Vec::new() };
+    let parts = vec![Part::Cold; constants.len()];
+    let mut walk = Walk { constants, parts, visited: vec![None; constants.len()], todo: Vec::new() };
     for module in &constants.modules {
-        walk.todo.extend(module.root.map(|root| (root, Part::Bodies)));
+        // The root of a named object is a tuple: to use it writes nothing.
+        let runs = |root: &NodeId| matches!(constants.node(*root), Node::Code(_));
+        let part = if module.root.as_ref().is_some_and(runs) { Part::Bodies } else { Part::Functions };
+        walk.todo.extend(module.root.map(|root| (root, part)));
         while let Some((id, part)) = walk.todo.pop() {
             walk.visit(id, part);
         }
@@ -73,6 +77,8 @@ pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part
 struct Walk<'a> {
     constants: &'a Constants,
     parts: Vec<Part>,
+    /// As what a node was visited: a visit as less has nothing to add.
+    visited: Vec<Option<Part>>,
     todo: Vec<(NodeId, Part)>,
 }
 
@@ -82,9 +88,14 @@ impl Walk<'_> {
         *known = part.min(*known);
     }
 
-    /// Marks an object that is used as `part`, and notes what it uses itself. There is nothing to mark behind cold objects but
-    /// tuples of names.
+    /// Marks an object that is used as `part`, and notes what it uses itself. However often nodes refer to each other, each is
+    /// visited no more than once for each part.
     fn visit(&mut self, id: NodeId, part: Part) {
+        let visited = &mut self.visited[id.0 as usize];
+        if visited.is_some_and(|before| before <= part) {
+            return;
+        }
+        *visited = Some(part);
         self.mark(id, part);
         match self.constants.node(id) {
             Node::Code(number) => self.code(&self.constants.codes[*number as usize], part),

@@ -86,7 +86,7 @@ pub enum Extern {
 pub struct ExternRecord {
     /// Which object.
     pub object: Extern,
-    /// Its predicted address, or what stands for it; 0 if the target gives no way to predict it.
+    /// Its predicted address, or what stands for it.
     pub predicted: u64,
 }
 

@@ -107,7 +107,7 @@ impl Drop for Exception {
 /// Whether the exception that is set is a `KeyboardInterrupt`.
 pub fn interrupted() -> bool {
     // SAFETY: an exception is set, or the answer is no.
-    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyboardInterrupt) != 0 }
+    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_Exception) == 0 }
 }
 
 /// Whether the exception that is set is an `AttributeError`.
