@@ -347,17 +347,13 @@ fn header(
     }
 }
 
-/// Symbols for the ranges of each unit, the first of which has its name, and one for the pool.
+/// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool.
 fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
     let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
     let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
     for (unit, name) in names.into_iter().enumerate() {
         let ranges = placement.ranges(unit);
-        let mut named = ranges.iter().zip(["written", "read", "cold"]).filter(|(range, _)| range.size != 0);
-        if let Some((range, _)) = named.next() {
-            symbols.push(symbol(name.clone(), range));
-        }
-        symbols.extend(named.map(|(range, part)| symbol(format!("{name}:{part}"), range)));
+        symbols.extend(ranges.iter().filter(|range| range.size != 0).map(|range| symbol(name.clone(), range)));
     }
     symbols
 }
