@@ -12,7 +12,7 @@ use crate::tables::{self, Plan, Tables};
 use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
-use cds_layout::format::{AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, ValueKind};
+use cds_layout::format::{AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, UnitUse, ValueKind};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -137,7 +137,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
     let known = statics.known(&constants, &target.start_strings);
-    let placement = objects::place(&constants, layout, &names, |id| known[id.0 as usize])?;
+    let units_are = unit_use(target);
+    let placement = objects::place(&constants, layout, units_are, &names, |id| known[id.0 as usize])?;
 
     // What is to be done to each unit's objects where a prediction fails.
     progress.pass("collecting fixups", None);
@@ -182,7 +183,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("writing the image", None);
     let contents = Contents {
         machine,
-        header: header(target, options, base, &tables, &placement, &window),
+        header: header(target, options, units_are, base, &tables, &placement, &window),
         tables: encoded,
         objects: written.bytes,
         symbols: symbols(names, &placement),
@@ -318,6 +319,7 @@ fn total(ranges: &[Range]) -> u64 {
 fn header(
     target: &Target,
     options: &BuildOptions,
+    units: UnitUse,
     preferred_base: u64,
     tables: &Tables,
     placement: &Placement,
@@ -332,6 +334,7 @@ fn header(
         invalidation: options.invalidation,
         identity_kind: target.identity.kind,
         identity: target.identity.bytes.clone(),
+        units,
         preferred_base,
         span: 0,
         file_size: 0,
@@ -345,6 +348,12 @@ fn header(
         externs_size: window.size,
         digest: [0; 32],
     }
+}
+
+/// Units are used in place where that leaves pages unwritten that processes can share.
+fn unit_use(target: &Target) -> UnitUse {
+    match std::env::var("CDS_UNITS").as_deref() { Ok("copied") => return UnitUse::Copied, Ok("inplace") => return UnitUse::InPlace, _ => {} }
+    if target.pie || !target.layout().refcount.immortal { UnitUse::Copied } else { UnitUse::InPlace }
 }
 
 /// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool.

@@ -228,10 +228,10 @@ impl Active {
         }
         let directory = self.directory(module.directory)?;
         let filename = Filename { path, predicted: directory.predicted };
-        self.fixups.fix(self.image, module.unit, Some(&filename))?;
-        let code = self.image.object(module.code, self.layout.code.bytecode)?;
+        let memory = self.fixups.fix(self.image, module.unit, Some(&filename))?;
+        let code = memory.object(module.code, self.layout.code.bytecode)?;
         let type_slot = module.code.checked_add(self.layout.head.type_).ok_or(Malformed)?;
-        if self.image.read(type_slot)? != self.code_type {
+        if memory.read(type_slot)? != self.code_type {
             return Err(Aside::Malformed);
         }
         // SAFETY: an object of the image that was just fixed up and has the type of code objects; the image

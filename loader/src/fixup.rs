@@ -3,15 +3,17 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId};
+use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
+use crate::arena::Arena;
 use crate::externs::{self, Externs};
-use crate::image::{Image, Malformed};
+use crate::image::{Image, Malformed, Unit};
+use crate::memory::Memory;
 use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
 use crate::strings::Strings;
-use crate::table::Bytes;
+use crate::table::{Bytes, Words};
 
 /// Why a unit cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +39,11 @@ impl From<py::Raised> for Failure {
     }
 }
 
-/// States of a unit.
-const TODO: u8 = 0;
-const BUSY: u8 = 1;
-const DONE: u8 = 2;
-const FAILED: u8 = 3;
+/// States of a unit. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
+const TODO: u32 = 0;
+const BUSY: u32 = 1;
+const FAILED: u32 = 2;
+const DONE: u32 = 3;
 
 /// The file name of the module that a unit belongs to.
 #[derive(Debug)]
@@ -55,7 +57,8 @@ pub struct Filename<'a> {
 /// What was fixed up so far.
 #[derive(Debug)]
 pub struct Fixups {
-    units: Bytes,
+    units: Words,
+    copies: Arena,
     /// 1 for a piece of the pool that is ready.
     chunks: Bytes,
     externs: Externs,
@@ -79,7 +82,8 @@ impl Fixups {
     pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
         let counts = image.counts();
         Ok(Fixups {
-            units: Bytes::new(counts.units),
+            units: Words::new(counts.units),
+            copies: Arena::new(image.size_of_units(), counts.units),
             chunks: Bytes::new(counts.chunks),
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
@@ -91,37 +95,91 @@ impl Fixups {
     /// Makes the objects of `unit` usable.
     ///
     /// Nothing else runs meanwhile: no thread ever sees half of it.
-    pub fn fix(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
-        match self.units.get(unit) {
-            Some(DONE) => return Ok(()),
+    pub fn fix<'a>(
+        &self,
+        image: &'a Image,
+        number: u32,
+        filename: Option<&Filename<'_>>,
+    ) -> Result<Memory<'a>, Failure> {
+        match self.units.get(number) {
             Some(TODO) => {}
             Some(BUSY) => return Err(Failure::Busy),
-            _ => return Err(Failure::Malformed),
+            None | Some(FAILED) => return Err(Failure::Malformed),
+            Some(done) => {
+                let unit = image.unit_record(number).ok_or(Failure::Malformed)?;
+                return self.memory(image, &unit, done - DONE);
+            }
         }
         // Should anything below run Python code after all, it gets an error and not half a unit.
-        self.units.set(unit, BUSY);
-        let result = py::without_collections(|| self.apply(image, unit, filename));
-        self.units.set(unit, if result.is_ok() { DONE } else { FAILED });
-        image.table_was_read();
-        result
+        self.units.set(number, BUSY);
+        let result = py::without_collections(|| self.apply(image, number, filename));
+        self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
+        image.unit_was_read();
+        result.map(|(memory, _)| memory)
     }
 
-    fn apply(&self, image: &Image, unit: u32, filename: Option<&Filename<'_>>) -> Result<(), Failure> {
-        let unit = image.unit(unit).ok_or(Failure::Malformed)?;
+    /// Where the objects of a unit are, of which a copy would be at `offset`.
+    fn memory<'a>(&self, image: &'a Image, unit: &UnitRecord, offset: u32) -> Result<Memory<'a>, Failure> {
+        match image.header.units {
+            UnitUse::InPlace => Ok(image.memory()),
+            UnitUse::Copied => {
+                let own = unit.whole().ok_or(Failure::Malformed)?;
+                Ok(Memory::new(image, own, self.copies.address(offset).ok_or(Failure::Python)?))
+            }
+        }
+    }
+
+    /// Whether the object at this address belongs to the image.
+    pub fn owns(&self, image: &Image, address: usize) -> bool {
+        image.contains(address) || self.copies.contains(address)
+    }
+
+    /// Brings the objects of a unit and what they use of the pool to where they can be used; `externs` is how far the
+    /// interpreter's addresses are from the words in the file. Also the offset of the copy, if there is one.
+    fn bring<'a>(
+        &self,
+        image: &'a Image,
+        unit: &Unit,
+        externs: u64,
+        in_image: &Moves,
+    ) -> Result<(Memory<'a>, u32), Failure> {
+        let offset = match image.header.units {
+            UnitUse::InPlace => {
+                if in_image.is_empty() {
+                    image.prefault(unit.record.written)?;
+                } else {
+                    unit.record.ranges().into_iter().try_for_each(|range| image.relocate(range, in_image))?;
+                }
+                0
+            }
+            UnitUse::Copied => {
+                let own = unit.record.whole().ok_or(Failure::Malformed)?;
+                let offset = self.copies.take(own.size).ok_or(Failure::Python)?;
+                let address = self.copies.address(offset).ok_or(Failure::Python)?;
+                // SAFETY: just taken.
+                unsafe { image.copy(own, address, &Moves::of_copy(image, externs, own, address)) }?;
+                offset
+            }
+        };
+        if !in_image.is_empty() {
+            for chunk in unit.back()?.chunks() {
+                self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, in_image)?;
+            }
+        }
+        Ok((self.memory(image, &unit.record, offset)?, offset))
+    }
+
+    fn apply<'a>(
+        &self,
+        image: &'a Image,
+        number: u32,
+        filename: Option<&Filename<'_>>,
+    ) -> Result<(Memory<'a>, u32), Failure> {
+        let unit = image.unit(number).ok_or(Failure::Malformed)?;
         let front = unit.front()?;
         let distance = self.externs.distance(image)?;
         let moves = Moves::new(image, distance);
-        match &moves {
-            Some(moves) => {
-                for range in unit.record.ranges() {
-                    image.relocate(range, moves)?;
-                }
-                for chunk in unit.back()?.chunks() {
-                    self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, Some(moves))?;
-                }
-            }
-            None => image.prefault(unit.record.written)?,
-        }
+        let (memory, offset) = self.bring(image, &unit, distance, &moves)?;
 
         let mut misplaced = Vec::new();
         let mut list = 0;
@@ -132,16 +190,16 @@ impl Fixups {
             }
             list += 1;
         };
-        let ensure = |offset: u32| self.prepare_string(image, offset, moves.as_ref());
+        let ensure = |offset: u32| self.prepare_string(image, offset, &moves);
         for number in front.statics() {
             let number = number.ok_or(Failure::Malformed)?;
-            let (predicted, canonical) = self.strings.of_interpreter(image, number, distance, ensure)?;
+            let (predicted, canonical) = self.strings.of_interpreter(image, &memory, number, distance, ensure)?;
             check(predicted, canonical);
         }
         for offset in front.strings() {
             let offset = offset.ok_or(Failure::Malformed)?;
             ensure(offset)?;
-            let (own, canonical) = self.strings.canonical(image, offset)?;
+            let (own, canonical) = self.strings.canonical(&memory, offset)?;
             check(own as u64, canonical);
         }
         if !misplaced.is_empty() {
@@ -149,44 +207,41 @@ impl Fixups {
             let mut lists = back.slots().enumerate();
             for Misplaced { list, predicted, canonical } in misplaced {
                 let slots = lists.find(|(number, _)| *number == list).and_then(|(_, slots)| slots);
-                image.replace_all(slots.ok_or(Failure::Malformed)?, predicted, canonical)?;
+                memory.replace_all(slots.ok_or(Failure::Malformed)?, predicted, canonical)?;
             }
         }
 
         for group in front.frozensets() {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
-            self.frozenset(image, items, slots)?;
+            self.frozenset(&memory, items, slots)?;
         }
         match (front.filename().ok_or(Failure::Malformed)?, filename) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(Failure::Malformed),
+            (None, _) => {}
+            (Some(_), None) => return Err(Failure::Malformed),
             (Some(own), Some(filename)) => {
-                let (value, predicted) = self.file_name(image, own, filename)?;
+                let (value, predicted) = self.file_name(&memory, own, filename)?;
                 if value != predicted {
                     for range in unit.record.ranges() {
-                        image.replace_in(range, predicted, value)?;
+                        memory.replace_in(range, predicted, value)?;
                     }
                 }
-                Ok(())
             }
         }
+        Ok((memory, offset))
     }
 
     /// Gets a piece of the pool ready, once: moves the addresses in it, if that is to be done.
-    fn prepare_chunk(&self, image: &Image, number: u32, moves: Option<&Moves>) -> Result<(), Failure> {
+    fn prepare_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
         if self.chunks.get(number) == Some(0) {
             let range = image.chunk(number).ok_or(Failure::Malformed)?;
-            match moves {
-                Some(moves) => image.relocate(range, moves)?,
-                None => image.prefault(range)?,
-            }
+            if moves.is_empty() { image.prefault(range) } else { image.relocate(range, moves) }?;
             self.chunks.set(number, 1);
         }
         Ok(())
     }
 
     /// The same for the string at `offset`, if it is in the pool. Its head may lie in two pieces.
-    fn prepare_string(&self, image: &Image, offset: u32, moves: Option<&Moves>) -> Result<(), Failure> {
+    fn prepare_string(&self, image: &Image, offset: u32, moves: &Moves) -> Result<(), Failure> {
         if !image.is_in_pool(offset) {
             return Ok(());
         }
@@ -199,9 +254,9 @@ impl Fixups {
     }
 
     /// The tuple at `offset`, which was fixed up before.
-    pub fn tuple(&self, image: &Image, offset: u32) -> Result<*mut PyObject, Failure> {
-        let tuple = image.object(offset, self.head.object_size)?;
-        if image.read(offset.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
+    pub fn tuple(&self, memory: &Memory<'_>, offset: u32) -> Result<*mut PyObject, Failure> {
+        let tuple = memory.object(offset, self.head.object_size)?;
+        if memory.read(offset.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
             return Err(Failure::Malformed);
         }
         Ok(tuple)
@@ -209,31 +264,30 @@ impl Fixups {
 
     /// Sees to it that all slots hold a frozenset of the items of the tuple at `offset`. A slot that units share may have one
     /// already. References to frozensets are given to the image.
-    fn frozenset(&self, image: &Image, offset: u32, slots: Slots<'_>) -> Result<(), Failure> {
-        let mut empty = 0;
-        for slot in slots.clone() {
-            if image.read(slot.ok_or(Failure::Malformed)?)? == 0 {
-                empty += 1;
-            }
-        }
-        if empty == 0 {
-            return Ok(());
-        }
-        let items = self.tuple(image, offset)?;
-        // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
-        let frozenset = unsafe { py::steal(ffi::PyFrozenSet_New(items)) }?;
+    fn frozenset(&self, memory: &Memory<'_>, offset: u32, slots: Slots<'_>) -> Result<(), Failure> {
+        let mut frozenset: Option<Object> = None;
         for slot in slots {
             let slot = slot.ok_or(Failure::Malformed)?;
-            if image.read(slot)? == 0 {
-                image.write(slot, frozenset.clone().into_ptr() as u64)?;
+            if memory.read(slot)? != 0 {
+                continue;
             }
+            let value = match &frozenset {
+                Some(made) => made.clone(),
+                None => {
+                    let items = self.tuple(memory, offset)?;
+                    // SAFETY: a tuple of the image, whose slots were fixed up before; a new reference comes back.
+                    let made = unsafe { py::steal(ffi::PyFrozenSet_New(items)) }?;
+                    frozenset.insert(made).clone()
+                }
+            };
+            memory.write(slot, value.into_ptr() as u64)?;
         }
         Ok(())
     }
 
     /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
-    fn file_name(&self, image: &Image, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
-        let predicted = image.object(own.string, self.strings.head_size())?;
+    fn file_name(&self, memory: &Memory<'_>, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
+        let predicted = memory.object(own.string, self.strings.head_size())?;
         let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
         let string = if own.interned {
             // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.

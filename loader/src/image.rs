@@ -1,15 +1,15 @@
-//! A checked view of a mapped image: every table read and every slot write is bounds-checked here.
+//! A checked view of a mapped image: every table read is bounds-checked here.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
     Back, CHUNK, DirectoryRecord, ExternRecord, Front, Header, Index, ModuleRecord, NamedRecord, Range, Reader,
-    RootRecord, SLOT, Section, SectionKind, Slots, StaticRecord, TextRef, UnitRecord, checksum32, tables_checksum,
+    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::map::Mapping;
-use crate::py::PyObject;
+use crate::memory::Memory;
 use crate::reason::Reason;
 use crate::relocate::Moves;
 
@@ -29,8 +29,8 @@ pub struct Image {
     /// Their bytes.
     size: u32,
     patched: AtomicU64,
-    /// How many units' tables were read since their pages were given back.
-    tables_read: AtomicU32,
+    /// How many units were read.
+    units_read: AtomicU32,
 }
 
 /// The read-only sections.
@@ -83,7 +83,11 @@ impl Image {
         let objects = section(SectionKind::Objects).ok_or(Reason::Malformed("objects"))?;
         let end = objects.position.checked_add(objects.size).ok_or(Reason::Malformed("objects"))?;
         let writable = mapping.object.covers(base + objects.position as usize, objects.size as usize, true);
-        if u64::from(end) > header.span || !writable || !objects.position.is_multiple_of(SLOT) {
+        if u64::from(end) > header.span
+            || !writable
+            || !objects.position.is_multiple_of(SLOT)
+            || header.pool > objects.size
+        {
             return Err(Reason::Malformed("objects"));
         }
         let overlaps = |position: u32, size: u32| {
@@ -115,7 +119,7 @@ impl Image {
         }
         let (objects, size) = (base + objects.position as usize, objects.size);
         let image =
-            Image { header, base, tables, objects, size, patched: AtomicU64::new(0), tables_read: AtomicU32::new(0) };
+            Image { header, base, tables, objects, size, patched: AtomicU64::new(0), units_read: AtomicU32::new(0) };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
@@ -195,29 +199,31 @@ impl Image {
         record(self.tables.statics, number, StaticRecord::SIZE, StaticRecord::decode)
     }
 
+    /// A unit's record, which was checked with its table before.
+    pub fn unit_record(&self, number: u32) -> Option<UnitRecord> {
+        record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode)
+    }
+
     /// A unit and its table.
     pub fn unit(&self, number: u32) -> Option<Unit> {
-        let unit = |number| record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode);
-        let this = unit(number)?;
-        let end = unit(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.table as usize);
+        let this = self.unit_record(number)?;
+        let end = self.unit_record(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.table as usize);
         let table = self.tables.fixups.get(this.table as usize..end)?;
         let (front, back) = table.split_at_checked(this.front as usize)?;
         (this.front_sum(front) == this.front_checksum).then_some(Unit { record: this, front, back })
     }
 
-    /// Notes that a unit's table was read for the last time. Around each page that is read the system maps fifteen others: now
-    /// and then they are given back, or a process would in time have all tables resident.
-    pub fn table_was_read(&self) {
+    /// Notes that a unit's table, and its objects if they were copied, were read for the last time. Around each page that is read
+    /// the system maps fifteen others: now and then they are given back, or a process would in time have all of them resident.
+    pub fn unit_was_read(&self) {
         const EVERY: u32 = 16;
-        if self.tables_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
+        if self.units_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
         let tables = self.tables.fixups.as_ptr_range();
-        let start = (tables.start as usize).next_multiple_of(page_size());
-        let end = tables.end as usize & !(page_size() - 1);
-        if start < end {
-            // SAFETY: pages of a read-only segment with nothing but fixups in them; they are read again from the file.
-            unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+        give_back(tables.start as usize, tables.end as usize);
+        if self.header.units == UnitUse::Copied {
+            give_back(self.objects + self.header.pool as usize, self.objects + self.size as usize);
         }
     }
 
@@ -240,51 +246,26 @@ impl Image {
         text.get(self.tables.text)
     }
 
-    fn slot(&self, offset: u32) -> Result<*mut u64, Malformed> {
-        if !offset.is_multiple_of(SLOT) || u64::from(offset) + u64::from(SLOT) > u64::from(self.size) {
-            return Err(Malformed);
-        }
-        Ok((self.objects + offset as usize) as *mut u64)
+    /// Address of the objects.
+    pub fn objects(&self) -> usize {
+        self.objects
     }
 
-    /// What the slot at `offset` holds.
-    pub fn read(&self, offset: u32) -> Result<u64, Malformed> {
-        let slot = self.slot(offset)?;
-        // SAFETY: an aligned slot within the mapped objects; the GIL is held, so nobody writes to it now.
-        Ok(unsafe { slot.read() })
+    /// The objects where they are in the file.
+    pub fn memory(&self) -> Memory<'_> {
+        let pool = self.header.pool;
+        let own = Range { start: pool, size: self.size - pool };
+        Memory::new(self, own, self.objects + pool as usize)
     }
 
-    /// Writes to a slot that is empty, or of an object that nobody else knows.
-    pub fn write(&self, offset: u32, value: u64) -> Result<(), Malformed> {
-        let slot = self.slot(offset)?;
-        // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held.
-        unsafe { slot.write(value) };
-        Ok(())
+    /// Bytes of all units' own objects.
+    pub fn size_of_units(&self) -> usize {
+        (self.size - self.header.pool) as usize
     }
 
-    /// Writes `value` to slots that hold their prediction, or `value` already: then nothing is written,
-    /// because an unnecessary write would make a page private.
-    pub fn replace_all(&self, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Malformed> {
-        let last = self.size.checked_sub(SLOT).ok_or(Malformed)?;
-        let mut written = 0;
-        for offset in slots {
-            // Offsets in a list are multiples of a slot's size, and objects start at one.
-            let offset = offset.filter(|offset| *offset <= last).ok_or(Malformed)?;
-            let slot = (self.objects + offset as usize) as *mut u64;
-            // SAFETY: an aligned slot within the mapped, writable objects; the GIL is held, so nobody else uses it now.
-            unsafe {
-                match slot.read() {
-                    old if old == predicted => {
-                        slot.write(value);
-                        written += 1;
-                    }
-                    old if old == value => {}
-                    _ => return Err(Malformed),
-                }
-            }
-        }
-        self.patched.fetch_add(written, Ordering::Relaxed);
-        Ok(())
+    /// Counts slots that were written.
+    pub fn count_patched(&self, slots: u64) {
+        self.patched.fetch_add(slots, Ordering::Relaxed);
     }
 
     /// The words of a range of objects: where the first one is, and how many there are.
@@ -309,17 +290,24 @@ impl Image {
         // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
         let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
         prefault(start, count);
-        self.patched.fetch_add(moves.apply(words), Ordering::Relaxed);
+        self.count_patched(moves.apply(words));
         Ok(())
     }
 
-    /// Replaces a word wherever it is in a range of objects that nobody has used yet.
-    pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<(), Malformed> {
+    /// Copies a range of objects to `to`, with all addresses moved.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else has the `range.size` bytes at `to`, which is a multiple of a slot's size.
+    pub unsafe fn copy(&self, range: Range, to: usize, moves: &Moves) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
-        // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
-        let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-        let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
-        self.patched.fetch_add(found as u64, Ordering::Relaxed);
+        // SAFETY: aligned words of an object that stays mapped, to which nobody writes: units are copied by the image's user or
+        // used where they are, all of them.
+        let from = unsafe { std::slice::from_raw_parts(start, count) };
+        // SAFETY: as this function says.
+        let to = unsafe { std::slice::from_raw_parts_mut(to as *mut u64, count) };
+        prefault(to.as_mut_ptr(), count);
+        self.count_patched(moves.copy(from, to));
         Ok(())
     }
 
@@ -333,15 +321,6 @@ impl Image {
     pub fn is_in_pool(&self, offset: u32) -> bool {
         offset < self.header.pool
     }
-
-    /// Address of the object at `offset`, of at least `size` bytes.
-    pub fn object(&self, offset: u32, size: u32) -> Result<*mut PyObject, Malformed> {
-        self.slot(offset)?;
-        if u64::from(offset) + u64::from(size) > u64::from(self.size) {
-            return Err(Malformed);
-        }
-        Ok((self.objects + offset as usize) as *mut PyObject)
-    }
 }
 
 /// Bytes in a page of this system.
@@ -349,6 +328,15 @@ fn page_size() -> usize {
     static SIZE: OnceLock<usize> = OnceLock::new();
     // SAFETY: a number is asked for.
     *SIZE.get_or_init(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096))
+}
+
+/// Gives pages back that lie within a range to which nothing was written. They are read again from the file.
+fn give_back(start: usize, end: usize) {
+    let (start, end) = (start.next_multiple_of(page_size()), end & !(page_size() - 1));
+    if start < end {
+        // SAFETY: pages of the image with nothing else in them.
+        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+    }
 }
 
 /// Makes the pages that are about to be written to private with one call instead of a fault for each. Even for one page: to read

@@ -16,6 +16,7 @@
 
 mod activate;
 mod active;
+mod arena;
 mod bootstrap;
 mod data;
 mod directories;
@@ -29,6 +30,7 @@ mod image;
 mod importlib;
 mod judge;
 mod map;
+mod memory;
 mod module;
 mod module_loader;
 mod objects;

@@ -117,9 +117,9 @@ fn find(opened: &'static Opened, key: &Object) -> py::Result<Option<Object>> {
 fn value(opened: &'static Opened, record: &NamedRecord) -> py::Result<Object> {
     let (image, name) = (&opened.image, opened.image.text(record.name));
     let leaves = match opened.fixups.fix(image, record.unit, None) {
-        Ok(()) if record.leaves == NONE => Ok(None),
+        Ok(_) if record.leaves == NONE => Ok(None),
         // SAFETY: a tuple of the image, which was just fixed up and stays for ever.
-        Ok(()) => opened.fixups.tuple(image, record.leaves).map(|tuple| unsafe { py::borrow(tuple) }),
+        Ok(memory) => opened.fixups.tuple(&memory, record.leaves).map(|tuple| unsafe { py::borrow(tuple) }),
         Err(failure) => Err(failure),
     };
     let what = |text: &str| format!("object {:?} of image {} {text}", name.unwrap_or_default(), opened.path.display());

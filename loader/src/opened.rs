@@ -78,7 +78,7 @@ fn other_name(path: &Path, dots: usize) -> PathBuf {
 
 /// Whether an address lies in one of the images.
 pub fn owns(address: usize) -> bool {
-    with_all(|all| all.iter().any(|opened| opened.image.contains(address)))
+    with_all(|all| all.iter().any(|opened| opened.fixups.owns(&opened.image, address)))
 }
 
 impl Opened {

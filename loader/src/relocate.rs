@@ -3,10 +3,12 @@
 //! No table says where they are: the builder has chosen the words that stand for addresses so that no other word of the
 //! objects is one of them.
 
+use cds_layout::format::Range;
+
 use crate::image::Image;
 
 /// From which words to which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     /// The first word.
     pub start: u64,
@@ -16,24 +18,49 @@ pub struct Window {
     pub distance: u64,
 }
 
-/// The windows that have to be moved in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The windows that have to be moved in this process: those that do not lie where they were predicted.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Moves {
-    /// Addresses of the interpreter.
-    pub externs: Window,
-    /// Addresses of the image.
-    pub own: Window,
+    windows: [Window; 3],
+    count: usize,
 }
 
 impl Moves {
-    /// `None` if everything lies where it was predicted.
-    pub fn new(image: &Image, externs: u64) -> Option<Moves> {
+    /// Addresses of the interpreter, which are so far from their words, and of the image.
+    pub fn new(image: &Image, externs: u64) -> Moves {
         let header = &image.header;
         let own = (image.base() as u64).wrapping_sub(header.preferred_base);
-        (externs != 0 || own != 0).then_some(Moves {
-            externs: Window { start: header.externs_start, size: header.externs_size, distance: externs },
-            own: Window { start: header.preferred_base, size: header.span, distance: own },
-        })
+        Moves::default()
+            .and(Window { start: header.externs_start, size: header.externs_size, distance: externs })
+            .and(Window { start: header.preferred_base, size: header.span, distance: own })
+    }
+
+    /// The same for the objects of a unit whose own ones were copied to `address`: then those of the image that it points to
+    /// lie in the pool.
+    pub fn of_copy(image: &Image, externs: u64, own: Range, address: usize) -> Moves {
+        let header = &image.header;
+        let moved = (image.base() as u64).wrapping_sub(header.preferred_base);
+        let predicted = (image.objects() as u64).wrapping_sub(moved);
+        let start = predicted.wrapping_add(u64::from(own.start));
+        let distance = (address as u64).wrapping_sub(start);
+        Moves::default()
+            .and(Window { start: header.externs_start, size: header.externs_size, distance: externs })
+            .and(Window { start: predicted, size: u64::from(header.pool), distance: moved })
+            .and(Window { start, size: u64::from(own.size), distance })
+    }
+
+    /// With one more window, of at most three that do not overlap.
+    fn and(mut self, window: Window) -> Moves {
+        if window.distance != 0 {
+            self.windows[self.count] = window;
+            self.count += 1;
+        }
+        self
+    }
+
+    /// Whether everything lies where it was predicted.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Moves every address in `words`; how many there were.
@@ -46,6 +73,16 @@ impl Moves {
         self.apply_plainly(words)
     }
 
+    /// Copies `from` to `to`, with every address moved; how many there were. Both are equally long.
+    pub fn copy(&self, from: &[u64], to: &mut [u64]) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function needs.
+            return unsafe { self.copy_wide(from, to) };
+        }
+        self.copy_plainly(from, to)
+    }
+
     /// The same loop, four words at a time.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
@@ -53,66 +90,102 @@ impl Moves {
         self.apply_plainly(words)
     }
 
+    /// The same loop, four words at a time.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn copy_wide(&self, from: &[u64], to: &mut [u64]) -> u64 {
+        self.copy_plainly(from, to)
+    }
+
     #[inline(always)]
     fn apply_plainly(&self, words: &mut [u64]) -> u64 {
-        // No branches: half of the words are addresses, in no order that a processor could guess.
-        match (self.own.distance, self.externs.distance) {
-            (0, _) => words.iter_mut().map(|word| self.externs.moved(word)).sum(),
-            (_, 0) => words.iter_mut().map(|word| self.own.moved(word)).sum(),
-            _ => words.iter_mut().map(|word| self.own.moved(word) + self.externs.moved(word)).sum(),
+        #[inline(always)]
+        fn each<const N: usize>(windows: [Window; N], words: &mut [u64]) -> u64 {
+            let one = |word: &mut u64| {
+                let (moved, found) = moved(&windows, *word);
+                *word = moved;
+                found
+            };
+            words.iter_mut().map(one).sum()
+        }
+        match self.windows {
+            _ if self.count == 0 => 0,
+            [a, ..] if self.count == 1 => each([a], words),
+            [a, b, _] if self.count == 2 => each([a, b], words),
+            windows => each(windows, words),
+        }
+    }
+
+    #[inline(always)]
+    fn copy_plainly(&self, from: &[u64], to: &mut [u64]) -> u64 {
+        #[inline(always)]
+        fn each<const N: usize>(windows: [Window; N], from: &[u64], to: &mut [u64]) -> u64 {
+            let one = |(to, from): (&mut u64, &u64)| {
+                let (moved, found) = moved(&windows, *from);
+                *to = moved;
+                found
+            };
+            to.iter_mut().zip(from).map(one).sum()
+        }
+        match self.windows {
+            _ if self.count == 0 => each([], from, to),
+            [a, ..] if self.count == 1 => each([a], from, to),
+            [a, b, _] if self.count == 2 => each([a, b], from, to),
+            windows => each(windows, from, to),
         }
     }
 }
 
-impl Window {
-    /// Moves the word if it is in the window; 1 if it is.
-    #[inline(always)]
-    fn moved(&self, word: &mut u64) -> u64 {
-        let inside = u64::from(word.wrapping_sub(self.start) < self.size);
-        *word = word.wrapping_add(self.distance & inside.wrapping_neg());
-        inside
+/// The word for this process, and 1 if it is in a window. No branches: half of the words are addresses, in no order that a
+/// processor could guess.
+#[inline(always)]
+fn moved<const N: usize>(windows: &[Window; N], word: u64) -> (u64, u64) {
+    let (mut distance, mut found) = (0, 0);
+    for window in windows {
+        let inside = u64::from(word.wrapping_sub(window.start) < window.size);
+        distance |= window.distance & inside.wrapping_neg();
+        found |= inside;
     }
+    (word.wrapping_add(distance), found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Moves, Window};
 
+    fn moves(windows: &[Window]) -> Moves {
+        windows.iter().fold(Moves::default(), |moves, &window| moves.and(window))
+    }
+
+    fn check(windows: &[Window], before: &[u64], after: &[u64]) {
+        let found = before.iter().zip(after).filter(|(before, after)| before != after).count() as u64;
+        let moves = moves(windows);
+        let mut words = before.to_vec();
+        assert_eq!((moves.apply(&mut words), &words[..]), (found, after));
+        let mut words = before.to_vec();
+        assert_eq!((moves.apply_plainly(&mut words), &words[..]), (found, after));
+        let mut words = vec![1; before.len()];
+        assert_eq!((moves.copy(before, &mut words), &words[..]), (found, after));
+        let mut words = vec![1; before.len()];
+        assert_eq!((moves.copy_plainly(before, &mut words), &words[..]), (found, after));
+    }
+
     #[test]
-    fn words_of_both_windows_move_once() {
+    fn words_of_all_windows_move_once() {
         let own = Window { start: 0x0900_0000_0000, size: 0x1000, distance: 0x10 };
-        let externs =
-            Window { start: 0x4c53_0000_0000_0000, size: 0x100, distance: 0u64.wrapping_sub(0x4c53_0000_0000_0000) };
-        let before = [
-            own.start - 1,
-            own.start,
-            own.start + 0xfff,
-            own.start + 0x1000,
-            0,
-            u64::MAX,
-            externs.start + 8,
-            externs.start + 0x100,
-        ];
-        let after = [
-            own.start - 1,
-            own.start + 0x10,
-            own.start + 0x100f,
-            own.start + 0x1000,
-            0,
-            u64::MAX,
-            8,
-            externs.start + 0x100,
-        ];
-        let mut words = before;
-        assert_eq!(Moves { externs, own }.apply(&mut words), 3);
-        assert_eq!(words, after);
-
-        let mut words = before;
-        assert_eq!(Moves { externs, own: Window { distance: 0, ..own } }.apply_plainly(&mut words), 1);
-        assert_eq!((words[1], words[6]), (own.start, 8));
-
-        let mut words = before;
-        assert_eq!(Moves { externs: Window { distance: 0, ..externs }, own }.apply(&mut words), 2);
-        assert_eq!((words[1], words[6]), (own.start + 0x10, before[6]));
+        let far = 0x4c53_0000_0000_0000_u64;
+        let externs = Window { start: far, size: 0x100, distance: far.wrapping_neg() };
+        // It follows on the first one: a moved word is not moved again.
+        let next = Window { start: own.start + 0x1000, size: 0x1000, distance: 0x7000 };
+        let before = [own.start - 1, own.start, own.start + 0xfff, next.start, 0, u64::MAX, far + 8, far + 0x100];
+        let mut after = before;
+        check(&[], &before, &after);
+        (after[1], after[2]) = (own.start + 0x10, own.start + 0x100f);
+        check(&[own], &before, &after);
+        after[6] = 8;
+        check(&[externs, own], &before, &after);
+        after[3] = next.start + 0x7000;
+        check(&[externs, own, next], &before, &after);
+        assert!(moves(&[Window { distance: 0, ..own }]).is_empty() && !moves(&[own]).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use pyo3_ffi as ffi;
 use crate::externs;
 use crate::fixup::Failure;
 use crate::image::Image;
+use crate::memory::Memory;
 use crate::py::{self, PyObject};
 use crate::table::Pointers;
 
@@ -40,43 +41,43 @@ impl Strings {
     }
 
     /// Address of the image's own copy of the string at `offset`, and the canonical copy.
-    pub fn canonical(&self, image: &Image, offset: u32) -> Result<(*mut PyObject, NonNull<PyObject>), Failure> {
+    pub fn canonical(&self, memory: &Memory<'_>, offset: u32) -> Result<(*mut PyObject, NonNull<PyObject>), Failure> {
         let rows = &self.layout.str_;
         let slot = |at: u32| offset.checked_add(at).ok_or(Failure::Malformed);
-        let own = image.object(offset, rows.ascii_data)?;
+        let own = memory.object(offset, rows.ascii_data)?;
         // SAFETY: within the object, as the line before says; the GIL is held.
         let state = unsafe { own.byte_add(rows.state as usize).cast::<u32>().read() };
-        if image.read(slot(self.layout.head.type_)?)? == 0 {
-            let canonical = image.read(slot(rows.hash)?)? as *mut PyObject;
+        if memory.read(slot(self.layout.head.type_)?)? == 0 {
+            let canonical = memory.read(slot(rows.hash)?)? as *mut PyObject;
             // There is none if it could not be interned.
             return Ok((own, NonNull::new(canonical).ok_or(Failure::Python)?));
         }
         if state & rows.bits.interned_mask != 0 {
             return Ok((own, NonNull::new(own).ok_or(Failure::Malformed)?));
         }
-        Ok((own, self.intern_own(image, offset, own)?))
+        Ok((own, self.intern_own(memory, offset, own)?))
     }
 
     /// Hands the image's own copy to the interpreter, once.
-    fn intern_own(&self, image: &Image, offset: u32, own: *mut PyObject) -> Result<NonNull<PyObject>, Failure> {
+    fn intern_own(&self, memory: &Memory<'_>, offset: u32, own: *mut PyObject) -> Result<NonNull<PyObject>, Failure> {
         let head = &self.layout.head;
         let slot = |at: u32| offset.checked_add(at).ok_or(Failure::Malformed);
         // Nobody has seen the string yet: any other count means that it is none.
-        if image.read(slot(head.refcnt)?)? != self.layout.refcount.initial
-            || image.read(slot(head.type_)?)? != self.str_type
+        if memory.read(slot(head.refcnt)?)? != self.layout.refcount.initial
+            || memory.read(slot(head.type_)?)? != self.str_type
         {
             return Err(Failure::Malformed);
         }
         // SAFETY: an object in the image, which is a `str`.
         let Some(canonical) = (unsafe { self.intern(own) }) else {
             // Nobody has the string yet, and nobody gets it: its state may say that it is interned although it is not.
-            image.write(slot(head.type_)?, 0)?;
-            image.write(slot(self.layout.str_.hash)?, 0)?;
+            memory.write(slot(head.type_)?, 0)?;
+            memory.write(slot(self.layout.str_.hash)?, 0)?;
             return Err(Failure::Python);
         };
         if canonical.as_ptr() != own {
-            image.write(slot(head.type_)?, 0)?;
-            image.write(slot(self.layout.str_.hash)?, canonical.as_ptr() as u64)?;
+            memory.write(slot(head.type_)?, 0)?;
+            memory.write(slot(self.layout.str_.hash)?, canonical.as_ptr() as u64)?;
         }
         Ok(canonical)
     }
@@ -87,6 +88,7 @@ impl Strings {
     pub fn of_interpreter(
         &self,
         image: &Image,
+        memory: &Memory<'_>,
         number: u32,
         distance: u64,
         ensure: impl Fn(u32) -> Result<(), Failure>,
@@ -102,11 +104,11 @@ impl Strings {
                 // SAFETY: a `str`, and a reference that was just taken.
                 unsafe { self.intern(string) }.ok_or(Failure::Python)?
             }
-            StaticText::Own(offset) => match self.static_copy(image, offset, predicted)? {
+            StaticText::Own(offset) => match self.static_copy(memory, offset, predicted)? {
                 Some(canonical) => canonical,
                 None => {
                     ensure(offset)?;
-                    self.canonical(image, offset)?.1
+                    self.canonical(memory, offset)?.1
                 }
             },
         };
@@ -116,15 +118,15 @@ impl Strings {
 
     /// The interpreter's own copy of the string at `offset`, if it lies at `address` as predicted and is interned: then nothing
     /// is hashed and nothing is written.
-    fn static_copy(&self, image: &Image, offset: u32, address: u64) -> Result<Option<NonNull<PyObject>>, Failure> {
+    fn static_copy(&self, memory: &Memory<'_>, offset: u32, address: u64) -> Result<Option<NonNull<PyObject>>, Failure> {
         if !address.is_multiple_of(u64::from(SLOT)) {
             return Err(Failure::Malformed);
         }
         let rows = &self.layout.str_;
         let at = |row: u32| offset.checked_add(row).ok_or(Failure::Malformed);
-        let length = image.read(at(rows.length)?)?;
+        let length = memory.read(at(rows.length)?)?;
         let size = u32::try_from(length).ok().and_then(|n| n.checked_add(rows.ascii_data)).ok_or(Failure::Malformed)?;
-        let own = image.object(offset, size)? as u64;
+        let own = memory.object(offset, size)? as u64;
         let shape = (7 << rows.bits.kind_shift) | rows.bits.compact | rows.bits.ascii;
         // SAFETY: `own` is checked to lie in the image. `address` is that of a string in the file that this build of the
         // interpreter was loaded from (the header's checksum covers it), at the distance at which all of its other objects

@@ -1,7 +1,7 @@
 //! Tables that are filled while a process runs, of memory that costs nothing until it is touched.
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
 /// One pointer per number, null at first. What is entered stays for ever.
 ///
@@ -51,6 +51,31 @@ impl Bytes {
 
     /// Writes an entry; a number beyond the table is ignored.
     pub fn set(&self, number: u32, value: u8) {
+        if let Some(entry) = self.0.get(number as usize) {
+            entry.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One 32-bit number per number, zero at first.
+#[derive(Debug)]
+pub struct Words(Box<[AtomicU32]>);
+
+impl Words {
+    /// A table for numbers below `len`.
+    pub fn new(len: usize) -> Self {
+        let zeros: Box<[u32]> = vec![0; len].into_boxed_slice();
+        // SAFETY: `AtomicU32` has the size, alignment and bit validity of `u32`.
+        Words(unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [AtomicU32]) })
+    }
+
+    /// The entry; `None` beyond the table.
+    pub fn get(&self, number: u32) -> Option<u32> {
+        Some(self.0.get(number as usize)?.load(Ordering::Relaxed))
+    }
+
+    /// Writes an entry; a number beyond the table is ignored.
+    pub fn set(&self, number: u32, value: u32) {
         if let Some(entry) = self.0.get(number as usize) {
             entry.store(value, Ordering::Relaxed);
         }

@@ -1,5 +1,5 @@
-//! Gives every object its place: the pool of shared objects, then what an import writes to of each unit, then what it reads
-//! of each, then the rest of each.
+//! Gives every object its place: the pool of shared objects, then the units' own. Of each unit, what an import writes to
+//! comes first, then what it reads, then the rest.
 //!
 //! Offsets count from the start of the objects.
 
@@ -9,7 +9,7 @@ use super::pool;
 use crate::graph::Str;
 use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{Layout, SliceLayout};
-use cds_layout::format::{CHUNK, MAX_SPAN, Range, SLOT};
+use cds_layout::format::{CHUNK, MAX_SPAN, Range, SLOT, UnitUse};
 use std::cmp::Reverse;
 
 /// Where the objects lie.
@@ -58,10 +58,11 @@ impl Placement {
     }
 }
 
-/// Places all nodes. `names` are those of the units; `known` is about interned strings.
+/// Places all nodes for units that are used in this way. `names` are those of the units; `known` is about interned strings.
 pub fn place(
     constants: &Constants,
     layout: &Layout,
+    units_are: UnitUse,
     names: &[String],
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
@@ -73,8 +74,7 @@ pub fn place(
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    pool::order(constants, &parts, &likely, &known).into_iter().try_for_each(|id| at.put(id))?;
-    let pool = at.range_from(0);
+    let pool = at.put_all(&pool::order(constants, &parts, &likely, &known))?;
 
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<usize> = (0..constants.modules.len()).collect();
@@ -91,13 +91,22 @@ pub fn place(
         let read = ids.split_off(ids.partition_point(|id| part(id).is_written()));
         own.push([ids, read, cold]);
     }
-    // Pages that are written to are not shared by processes: they hold nothing else.
-    for (kind, ranges) in ranges.iter_mut().enumerate() {
-        at.align();
-        for (&unit, own) in units.iter().zip(&own) {
-            let start = at.end;
-            own[kind].iter().try_for_each(|&id| at.put(id))?;
-            ranges[unit] = at.range_from(start);
+    match units_are {
+        // Pages that are written to are not shared by processes: they hold nothing else.
+        UnitUse::InPlace => {
+            for (kind, ranges) in ranges.iter_mut().enumerate() {
+                at.align();
+                for (&unit, own) in units.iter().zip(&own) {
+                    ranges[unit] = at.put_all(&own[kind])?;
+                }
+            }
+        }
+        UnitUse::Copied => {
+            for (&unit, own) in units.iter().zip(&own) {
+                for (ranges, ids) in ranges.iter_mut().zip(own) {
+                    ranges[unit] = at.put_all(ids)?;
+                }
+            }
         }
     }
     let [written, read, cold] = ranges;
@@ -131,8 +140,10 @@ impl Cursor<'_> {
         self.end = self.end.next_multiple_of(u64::from(CHUNK));
     }
 
-    fn range_from(&self, start: u64) -> Range {
-        Range { start: start as u32, size: (self.end - start) as u32 }
+    fn put_all(&mut self, ids: &[NodeId]) -> Result<Range, TooLarge> {
+        let start = self.end;
+        ids.iter().try_for_each(|&id| self.put(id))?;
+        Ok(Range { start: start as u32, size: (self.end - start) as u32 })
     }
 }
 

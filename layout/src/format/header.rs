@@ -35,6 +35,17 @@ pub enum InvalidationMode {
     UncheckedHash = 2,
 }
 
+/// How the loader makes a unit's objects usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnitUse {
+    /// Where they are in the image. Pages to which nothing is written are shared by processes.
+    #[default]
+    InPlace = 0,
+    /// In a copy of the unit, for targets whose objects are written to in any case: their addresses differ from process to
+    /// process, or they count references.
+    Copied = 1,
+}
+
 /// Build options of the target that change object layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AbiFlags {
@@ -63,6 +74,8 @@ pub struct Header {
     pub identity_kind: IdentityKind,
     /// Build-id of the target or its substitute, at most 32 bytes.
     pub identity: Vec<u8>,
+    /// How units are used.
+    pub units: UnitUse,
     /// The base that addresses in the image assume.
     pub preferred_base: u64,
     /// Bytes from the base to the end of the last segment.
@@ -131,7 +144,7 @@ impl Header {
         w.u8(self.invalidation as u8);
         w.u8(self.identity_kind as u8);
         w.u8(self.identity.len() as u8);
-        w.u8(0);
+        w.u8(self.units as u8);
         let mut identity = [0; 32];
         let len = self.identity.len().min(32);
         identity[..len].copy_from_slice(&self.identity[..len]);
@@ -193,7 +206,11 @@ impl Header {
             _ => return None,
         };
         let identity_len = usize::from(r.u8()?);
-        r.u8()?;
+        let units = match r.u8()? {
+            0 => UnitUse::InPlace,
+            1 => UnitUse::Copied,
+            _ => return None,
+        };
         let identity = r.fixed::<32>()?.get(..identity_len)?.to_vec();
         r.u32()?;
         Some(Header {
@@ -205,6 +222,7 @@ impl Header {
             invalidation,
             identity_kind,
             identity,
+            units,
             preferred_base: r.u64()?,
             span: r.u64()?,
             file_size: r.u64()?,

@@ -24,7 +24,7 @@ pub use codec::{Reader, Writer};
 pub use externs::{Extern, ExternRecord, StaticRecord, StaticText, TypeId};
 pub use fixups::{Ascending, Back, Filename, Front, Group, Slots, UnitTables};
 pub use header::{
-    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, dynamic_segment,
+    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, UnitUse, dynamic_segment,
     find_header,
 };
 pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
@@ -38,7 +38,7 @@ pub use sections::{Section, SectionKind};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

@@ -38,6 +38,14 @@ impl UnitRecord {
         [self.written, self.read, self.cold]
     }
 
+    /// All of them as one, if they follow on each other.
+    pub fn whole(&self) -> Option<Range> {
+        let follows = |a: Range, b: Range| a.start.checked_add(a.size) == Some(b.start);
+        let size = self.written.size.checked_add(self.read.size)?.checked_add(self.cold.size)?;
+        let joined = follows(self.written, self.read) && follows(self.read, self.cold);
+        joined.then_some(Range { start: self.written.start, size })
+    }
+
     /// Size of a record.
     pub const SIZE: usize = 40;
 

@@ -1,0 +1,102 @@
+//! The objects that a unit refers to, where they lie in this process. Every access to a slot is bounds-checked here.
+
+use cds_layout::format::{Range, SLOT, Slots};
+
+use crate::image::{Image, Malformed};
+use crate::py::PyObject;
+
+/// The pool, which is where it is in the image, and objects that are there, too, or were copied.
+///
+/// Offsets are those of the image, wherever the objects are.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'a> {
+    image: &'a Image,
+    own: Range,
+    address: usize,
+}
+
+impl<'a> Memory<'a> {
+    /// The pool and the objects `own`, which lie at `address`: at that of the image, or in memory that is never given back.
+    pub fn new(image: &'a Image, own: Range, address: usize) -> Self {
+        Memory { image, own, address }
+    }
+
+    /// Address of `size` bytes at `offset`.
+    fn locate(&self, offset: u32, size: u32) -> Result<usize, Malformed> {
+        let end = u64::from(offset) + u64::from(size);
+        if end <= u64::from(self.image.header.pool) {
+            return Ok(self.image.objects() + offset as usize);
+        }
+        match offset.checked_sub(self.own.start) {
+            Some(within) if end <= u64::from(self.own.start) + u64::from(self.own.size) => {
+                Ok(self.address + within as usize)
+            }
+            _ => Err(Malformed),
+        }
+    }
+
+    fn slot(&self, offset: u32) -> Result<*mut u64, Malformed> {
+        if !offset.is_multiple_of(SLOT) {
+            return Err(Malformed);
+        }
+        Ok(self.locate(offset, SLOT)? as *mut u64)
+    }
+
+    /// Address of the object at `offset`, of at least `size` bytes.
+    pub fn object(&self, offset: u32, size: u32) -> Result<*mut PyObject, Malformed> {
+        if !offset.is_multiple_of(SLOT) {
+            return Err(Malformed);
+        }
+        Ok(self.locate(offset, size)? as *mut PyObject)
+    }
+
+    /// What the slot at `offset` holds.
+    pub fn read(&self, offset: u32) -> Result<u64, Malformed> {
+        let slot = self.slot(offset)?;
+        // SAFETY: an aligned slot within the objects; the GIL is held, so nobody writes to it now.
+        Ok(unsafe { slot.read() })
+    }
+
+    /// Writes to a slot that is empty, or of an object that nobody else knows.
+    pub fn write(&self, offset: u32, value: u64) -> Result<(), Malformed> {
+        let slot = self.slot(offset)?;
+        // SAFETY: an aligned slot within the writable objects; the GIL is held.
+        unsafe { slot.write(value) };
+        Ok(())
+    }
+
+    /// Writes `value` to slots that hold their prediction, or `value` already: then nothing is written,
+    /// because an unnecessary write would make a page private.
+    pub fn replace_all(&self, slots: Slots<'_>, predicted: u64, value: u64) -> Result<(), Malformed> {
+        let mut written = 0;
+        for offset in slots {
+            let slot = self.slot(offset.ok_or(Malformed)?)?;
+            // SAFETY: an aligned slot within the writable objects; the GIL is held, so nobody else uses it now.
+            unsafe {
+                match slot.read() {
+                    old if old == predicted => {
+                        slot.write(value);
+                        written += 1;
+                    }
+                    old if old == value => {}
+                    _ => return Err(Malformed),
+                }
+            }
+        }
+        self.image.count_patched(written);
+        Ok(())
+    }
+
+    /// Replaces a word wherever it is in a range of objects that nobody has used yet.
+    pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<(), Malformed> {
+        if !range.start.is_multiple_of(SLOT) {
+            return Err(Malformed);
+        }
+        let start = self.locate(range.start, range.size)? as *mut u64;
+        // SAFETY: aligned words within the writable objects, and as this function says.
+        let words = unsafe { std::slice::from_raw_parts_mut(start, (range.size / SLOT) as usize) };
+        let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
+        self.image.count_patched(found as u64);
+        Ok(())
+    }
+}
