@@ -1,5 +1,6 @@
 //! Memory for copies of units: one area, filled from its start and never given back.
 
+use crate::pages::prefault;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,7 +33,7 @@ impl Arena {
 
     /// The offset of `size` bytes that nobody had before; `None` without memory.
     pub fn take(&self, size: u32) -> Option<u32> {
-        self.start()?;
+        let start = self.start()?;
         let offset = self.taken.load(Ordering::Relaxed);
         let end = offset.checked_add(size)?.checked_next_multiple_of(ALIGN)?;
         if end as usize > self.size {
@@ -40,6 +41,10 @@ impl Arena {
         }
         // The GIL is held: nobody else takes at the same time.
         self.taken.store(end, Ordering::Relaxed);
+        // Huge pages come by themselves.
+        if (offset as usize) < SMALL {
+            prefault(start + offset as usize, (size as usize).min(SMALL - offset as usize));
+        }
         Some(offset)
     }
 

@@ -1,6 +1,5 @@
 //! A checked view of a mapped image: every table read is bounds-checked here.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
@@ -8,8 +7,10 @@ use cds_layout::format::{
     RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
+use crate::file::ImageFile;
 use crate::map::Mapping;
 use crate::memory::Memory;
+use crate::pages::{give_back, prefault};
 use crate::reason::Reason;
 use crate::relocate::Moves;
 
@@ -22,6 +23,7 @@ pub struct Malformed;
 pub struct Image {
     /// The header, as judged.
     pub header: Header,
+    file: ImageFile,
     base: usize,
     tables: Tables,
     /// Address of the objects.
@@ -62,7 +64,7 @@ fn record<T>(
 
 impl Image {
     /// Checks where the sections of a mapped image lie.
-    pub fn new(mapping: &Mapping, header: Header) -> Result<Image, Reason> {
+    pub fn new(mapping: &Mapping, header: Header, file: ImageFile) -> Result<Image, Reason> {
         let base = mapping.base;
         let slice = |position: u32, size: u32| -> Option<&'static [u8]> {
             let end = u64::from(position) + u64::from(size);
@@ -119,7 +121,7 @@ impl Image {
         }
         let (objects, size) = (base + objects.position as usize, objects.size);
         let image =
-            Image { header, base, tables, objects, size, patched: AtomicU64::new(0), units_read: AtomicU32::new(0) };
+            Image { header, file, base, tables, objects, size, patched: AtomicU64::new(0), units_read: AtomicU32::new(0) };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
@@ -280,7 +282,7 @@ impl Image {
     /// Gets the pages of a range ready to be written to.
     pub fn prefault(&self, range: Range) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
-        prefault(start, count);
+        prefault(start as usize, count * size_of::<u64>());
         Ok(())
     }
 
@@ -289,7 +291,7 @@ impl Image {
         let (start, count) = self.words(range)?;
         // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
         let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-        prefault(start, count);
+        prefault(start as usize, count * size_of::<u64>());
         self.count_patched(moves.apply(words));
         Ok(())
     }
@@ -301,13 +303,19 @@ impl Image {
     /// Nobody else has the `range.size` bytes at `to`, which is a multiple of a slot's size.
     pub unsafe fn copy(&self, range: Range, to: usize, moves: &Moves) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
-        // SAFETY: aligned words of an object that stays mapped, to which nobody writes: units are copied by the image's user or
-        // used where they are, all of them.
-        let from = unsafe { std::slice::from_raw_parts(start, count) };
+        let position = (start as usize - self.base) as u64;
         // SAFETY: as this function says.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(to as *mut u8, range.size as usize) };
+        let read = self.file.read(position, bytes);
+        // SAFETY: the same memory.
         let to = unsafe { std::slice::from_raw_parts_mut(to as *mut u64, count) };
-        prefault(to.as_mut_ptr(), count);
-        self.count_patched(moves.copy(from, to));
+        self.count_patched(if read {
+            moves.apply(to)
+        } else {
+            // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
+            let from = unsafe { std::slice::from_raw_parts(start, count) };
+            moves.copy(from, to)
+        });
         Ok(())
     }
 
@@ -320,35 +328,6 @@ impl Image {
     /// Whether an offset lies in the pool.
     pub fn is_in_pool(&self, offset: u32) -> bool {
         offset < self.header.pool
-    }
-}
-
-/// Bytes in a page of this system.
-fn page_size() -> usize {
-    static SIZE: OnceLock<usize> = OnceLock::new();
-    // SAFETY: a number is asked for.
-    *SIZE.get_or_init(|| usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096))
-}
-
-/// Gives pages back that lie within a range to which nothing was written. They are read again from the file.
-fn give_back(start: usize, end: usize) {
-    let (start, end) = (start.next_multiple_of(page_size()), end & !(page_size() - 1));
-    if start < end {
-        // SAFETY: pages of the image with nothing else in them.
-        unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
-    }
-}
-
-/// Makes the pages that are about to be written to private with one call instead of a fault for each. Even for one page: to read
-/// it first would make its neighbours resident, too.
-fn prefault(start: *mut u64, count: usize) {
-    /// `MADV_POPULATE_WRITE` (Linux 5.14); older kernels refuse, and every page has its fault.
-    const POPULATE_WRITE: libc::c_int = 23;
-    let end = start as usize + count * size_of::<u64>();
-    let start = start as usize & !(page_size() - 1);
-    if count != 0 {
-        // SAFETY: writable pages of the image, whose contents stay as they are.
-        unsafe { libc::madvise(start as *mut libc::c_void, end - start, POPULATE_WRITE) };
     }
 }
 

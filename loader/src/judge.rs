@@ -9,6 +9,7 @@ use cds_layout::format::{
     FIRST_PAGE, HEADER_SIZE, Header, HeaderError, InvalidationMode, checksum32, dynamic_segment, find_header,
 };
 
+use crate::file::ImageFile;
 use crate::identity::Identity;
 use crate::reason::Reason;
 
@@ -46,6 +47,8 @@ pub struct Judged {
     pub header: Header,
     /// The first bytes of the file, up to the end of the header.
     pub prefix: Vec<u8>,
+    /// The file itself.
+    pub file: ImageFile,
 }
 
 /// Reads the first page of `path` and compares it with the running interpreter.
@@ -93,7 +96,8 @@ pub fn judge(path: &Path, running: &Running) -> Result<Judged, Reason> {
         return Err(Reason::Malformed("dynamic segment"));
     }
     page.truncate(at + HEADER_SIZE);
-    Ok(Judged { header, prefix: page })
+    let file = ImageFile::new(path, &file).map_err(unreadable)?;
+    Ok(Judged { header, prefix: page, file })
 }
 
 fn unreadable(error: io::Error) -> Reason {

@@ -41,7 +41,7 @@ pub fn open(path: &Path, judged: Judged, layout: &'static Layout) -> Result<&'st
     if let Some(known) = with_all(|all| all.iter().find(|opened| opened.image.base() == mapping.base).copied()) {
         return Ok(known);
     }
-    let image = Image::new(&mapping, judged.header)?;
+    let image = Image::new(&mapping, judged.header, judged.file)?;
     let fixups = Fixups::new(&image, layout).map_err(|_| Reason::Python("externs".to_owned()))?;
     let opened = Opened { path: path.to_owned(), image, fixups, names: AtomicPtr::default() };
     let opened: &'static Opened = Box::leak(Box::new(opened));
