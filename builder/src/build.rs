@@ -12,7 +12,9 @@ use crate::tables::{self, Plan, Tables};
 use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
-use cds_layout::format::{AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, UnitUse, ValueKind};
+use cds_layout::format::{
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, UnitUse, ValueKind,
+};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -27,6 +29,8 @@ pub struct BuildOptions {
     pub optimize: u8,
     /// How the loader checks sources.
     pub invalidation: InvalidationMode,
+    /// How it uses units; by default what suits the target.
+    pub units: Option<UnitUse>,
 }
 
 /// Told about the progress of a build.
@@ -137,7 +141,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
     let known = statics.known(&constants, &target.start_strings);
-    let units_are = unit_use(target);
+    let units_are = options.units.unwrap_or_else(|| unit_use(target));
     let placement = objects::place(&constants, layout, units_are, &names, |id| known[id.0 as usize])?;
 
     // What is to be done to each unit's objects where a prediction fails.
@@ -352,7 +356,6 @@ fn header(
 
 /// Units are used in place where that leaves pages unwritten that processes can share.
 fn unit_use(target: &Target) -> UnitUse {
-    match std::env::var("CDS_UNITS").as_deref() { Ok("copied") => return UnitUse::Copied, Ok("inplace") => return UnitUse::InPlace, _ => {} }
     if target.pie || !target.layout().refcount.immortal { UnitUse::Copied } else { UnitUse::InPlace }
 }
 

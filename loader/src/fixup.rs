@@ -45,6 +45,9 @@ const BUSY: u32 = 1;
 const FAILED: u32 = 2;
 const DONE: u32 = 3;
 
+/// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
+const AHEAD: usize = 8;
+
 /// The file name of the module that a unit belongs to.
 #[derive(Debug)]
 pub struct Filename<'a> {
@@ -196,8 +199,12 @@ impl Fixups {
             let (predicted, canonical) = self.strings.of_interpreter(image, &memory, number, distance, ensure)?;
             check(predicted, canonical);
         }
+        let mut ahead = front.strings().skip(AHEAD);
         for offset in front.strings() {
             let offset = offset.ok_or(Failure::Malformed)?;
+            if let Some(Some(next)) = ahead.next() {
+                memory.prefetch(next);
+            }
             ensure(offset)?;
             let (own, canonical) = self.strings.canonical(&memory, offset)?;
             check(own as u64, canonical);
@@ -286,7 +293,12 @@ impl Fixups {
     }
 
     /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
-    fn file_name(&self, memory: &Memory<'_>, own: format::Filename, filename: &Filename<'_>) -> Result<(u64, u64), Failure> {
+    fn file_name(
+        &self,
+        memory: &Memory<'_>,
+        own: format::Filename,
+        filename: &Filename<'_>,
+    ) -> Result<(u64, u64), Failure> {
         let predicted = memory.object(own.string, self.strings.head_size())?;
         let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
         let string = if own.interned {

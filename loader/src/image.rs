@@ -120,8 +120,16 @@ impl Image {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
         }
         let (objects, size) = (base + objects.position as usize, objects.size);
-        let image =
-            Image { header, file, base, tables, objects, size, patched: AtomicU64::new(0), units_read: AtomicU32::new(0) };
+        let image = Image {
+            header,
+            file,
+            base,
+            tables,
+            objects,
+            size,
+            patched: AtomicU64::new(0),
+            units_read: AtomicU32::new(0),
+        };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();

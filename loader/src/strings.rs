@@ -118,7 +118,12 @@ impl Strings {
 
     /// The interpreter's own copy of the string at `offset`, if it lies at `address` as predicted and is interned: then nothing
     /// is hashed and nothing is written.
-    fn static_copy(&self, memory: &Memory<'_>, offset: u32, address: u64) -> Result<Option<NonNull<PyObject>>, Failure> {
+    fn static_copy(
+        &self,
+        memory: &Memory<'_>,
+        offset: u32,
+        address: u64,
+    ) -> Result<Option<NonNull<PyObject>>, Failure> {
         if !address.is_multiple_of(u64::from(SLOT)) {
             return Err(Failure::Malformed);
         }

@@ -71,6 +71,9 @@ pub struct BuildArgs {
     /// How the loader finds out that a source has changed.
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Invalidation::Timestamp)]
     pub invalidation_mode: Invalidation,
+    /// How the loader makes a module's objects usable.
+    #[arg(long, value_name = "USE", value_enum, default_value_t = Units::Auto)]
+    pub units: Units,
     /// Code as `python -O` has it; `-OO` as `python -OO` has it.
     #[arg(short = 'O', action = ArgAction::Count)]
     pub optimize: u8,
@@ -104,6 +107,16 @@ pub enum Invalidation {
     CheckedHash,
     /// Nothing: for trees that do not change, or have no sources.
     UncheckedHash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Units {
+    /// In place where processes can share pages then: where the interpreter's addresses are fixed and it has immortal objects.
+    Auto,
+    /// Where they are in the image: less memory for several processes.
+    InPlace,
+    /// In a copy: less time where most pages would be written to.
+    Copied,
 }
 
 #[derive(Debug, Args)]

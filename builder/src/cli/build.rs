@@ -1,6 +1,6 @@
 //! `cds-build --out FILE`
 
-use super::args::{BuildArgs, Invalidation, TargetArgs};
+use super::args::{BuildArgs, Invalidation, TargetArgs, Units};
 use super::progress::Bar;
 use super::{DONE, FINDINGS, output};
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,7 @@ use cds_build::build::{BuildError, BuildOptions, Built, build};
 use cds_build::discover::{DiscoverOptions, Skip, exclude};
 use cds_build::named::ObjectSource;
 use cds_build::target::Target;
-use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, find_header};
+use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, UnitUse, find_header};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -121,10 +121,15 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
         Invalidation::CheckedHash => InvalidationMode::CheckedHash,
         Invalidation::UncheckedHash => InvalidationMode::UncheckedHash,
     };
+    let units = match args.units {
+        Units::Auto => None,
+        Units::InPlace => Some(UnitUse::InPlace),
+        Units::Copied => Some(UnitUse::Copied),
+    };
     // Without objects there is always something: everything. With objects modules must be asked for.
     let selects = !(args.what.is_empty() && args.modules_from.is_empty() && args.exclude.is_empty());
     let discover = (objects.is_empty() || selects).then_some(discover);
-    Ok(BuildOptions { discover, objects, optimize: args.optimize, invalidation })
+    Ok(BuildOptions { discover, objects, optimize: args.optimize, invalidation, units })
 }
 
 /// Finds out whether the output can be written: an error before the work, not after it.

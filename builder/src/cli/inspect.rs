@@ -5,7 +5,7 @@ use super::{DONE, output};
 use anyhow::{Context, Result};
 use cds_build::image::Image;
 use cds_build::stats::Notes;
-use cds_layout::format::{IdentityKind, InvalidationMode, ModuleKind, ModuleRecord, RootKind, SectionKind};
+use cds_layout::format::{IdentityKind, InvalidationMode, ModuleKind, ModuleRecord, RootKind, SectionKind, UnitUse};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -40,6 +40,13 @@ fn kind_name(kind: ModuleKind) -> &'static str {
         ModuleKind::Sourceless => "sourceless",
         ModuleKind::Extension => "extension",
         ModuleKind::Namespace => "namespace",
+    }
+}
+
+fn units_name(units: UnitUse) -> &'static str {
+    match units {
+        UnitUse::InPlace => "used in place",
+        UnitUse::Copied => "copied",
     }
 }
 
@@ -93,6 +100,7 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     }
     writeln!(out, "optimisation   {}", header.optimize)?;
     writeln!(out, "invalidation   {}", invalidation_name(header.invalidation))?;
+    writeln!(out, "units          {}", units_name(header.units))?;
     writeln!(out, "preferred base {:#x}, span {}", header.preferred_base, output::size(header.span))?;
     let kinds: Vec<String> = by_kind(image).iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     match &kinds[..] {
@@ -200,6 +208,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         "hexversion": header.hexversion,
         "optimize": header.optimize,
         "invalidation": invalidation_name(header.invalidation),
+        "units": units_name(header.units),
         "preferred_base": header.preferred_base,
         "span": header.span,
         "notes": notes,

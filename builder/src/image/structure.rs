@@ -3,7 +3,7 @@
 use super::Image;
 use crate::elf::digest;
 use cds_layout::format::{
-    CHUNK, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, checksum32, leaves_of,
+    CHUNK, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse, checksum32, leaves_of,
     tables_checksum,
 };
 use goblin::elf::Elf;
@@ -134,6 +134,9 @@ impl Checker<'_, '_> {
             let sums = (front.map(|bytes| record.front_sum(bytes)), back.map(UnitRecord::back_sum));
             if sums != (Some(record.front_checksum), Some(record.back_checksum)) {
                 self.report("fixups", format!("a checksum of unit {number} does not agree"));
+            }
+            if image.header.units == UnitUse::Copied && record.whole().is_none() {
+                self.report("units", format!("the ranges of unit {number} do not follow on each other"));
             }
             if !record.ranges().into_iter().all(|range| self.inside(range)) {
                 self.report("fixups", format!("unit {number} lies outside the objects"));

@@ -24,8 +24,8 @@ pub use codec::{Reader, Writer};
 pub use externs::{Extern, ExternRecord, StaticRecord, StaticText, TypeId};
 pub use fixups::{Ascending, Back, Filename, Front, Group, Slots, UnitTables};
 pub use header::{
-    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, UnitUse, dynamic_segment,
-    find_header,
+    AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, UnitUse,
+    dynamic_segment, find_header,
 };
 pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
 pub use index::{Index, build_index, hash_name};
