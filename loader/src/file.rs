@@ -26,16 +26,23 @@ impl ImageFile {
         Ok(ImageFile { path: path.to_owned(), device, inode, is_gone: AtomicBool::new(false) })
     }
 
-    /// Fills `bytes` from `position` on. `false` if that is not possible: they may have been written to.
+    /// Fills each slice from its position on. `false` if that is not possible: they may have been written to.
     ///
     /// The file is the one that is mapped: its inode is not used again as long as it is.
-    pub fn read(&self, position: u64, bytes: &mut [u8]) -> bool {
-        if self.is_gone.load(Ordering::Relaxed) {
+    pub fn read(&self, parts: &mut [(u64, &mut [u8])]) -> bool {
+        if self.is_gone() {
             return false;
         }
-        let read = self.open().is_some_and(|file| file.read_exact_at(bytes, position).is_ok());
+        let read = self
+            .open()
+            .is_some_and(|file| parts.iter_mut().all(|(position, bytes)| file.read_exact_at(bytes, *position).is_ok()));
         self.is_gone.store(!read, Ordering::Relaxed);
         read
+    }
+
+    /// Whether nothing can be read any more.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
     }
 
     fn open(&self) -> Option<File> {
@@ -58,11 +65,12 @@ mod tests {
         let kept = File::open(&path).unwrap();
         let file = ImageFile::new(&path, &kept).unwrap();
         let mut bytes = [0; 4];
-        assert!(file.read(3, &mut bytes));
-        assert_eq!(&bytes, b"3456");
+        let (first, second) = bytes.split_at_mut(1);
+        assert!(file.read(&mut [(3, first), (7, second)]));
+        assert_eq!(&bytes, b"3789");
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, b"abcdefghij").unwrap();
-        assert!(!file.read(3, &mut bytes) && !file.read(0, &mut bytes));
+        assert!(!file.read(&mut [(3, &mut bytes)]) && !file.read(&mut []) && file.is_gone());
         std::fs::remove_file(&path).unwrap();
     }
 
@@ -71,7 +79,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("cds-short-{}", std::process::id()));
         std::fs::write(&path, b"0123").unwrap();
         let file = ImageFile::new(&path, &File::open(&path).unwrap()).unwrap();
-        assert!(!file.read(2, &mut [0; 4]));
+        assert!(!file.read(&mut [(2, &mut [0; 4])]));
         std::fs::remove_file(&path).unwrap();
     }
 }

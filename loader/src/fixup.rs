@@ -8,12 +8,13 @@ use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
 use crate::externs::{self, Externs};
-use crate::image::{Image, Malformed, Unit};
+use crate::image::{Image, Malformed};
 use crate::memory::Memory;
 use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
 use crate::strings::Strings;
 use crate::table::{Bytes, Words};
+use crate::unit::Unit;
 
 /// Why a unit cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,39 +138,26 @@ impl Fixups {
         image.contains(address) || self.copies.contains(address)
     }
 
-    /// Brings the objects of a unit and what they use of the pool to where they can be used; `externs` is how far the
-    /// interpreter's addresses are from the words in the file. Also the offset of the copy, if there is one.
-    fn bring<'a>(
-        &self,
-        image: &'a Image,
-        unit: &Unit,
-        externs: u64,
-        in_image: &Moves,
-    ) -> Result<(Memory<'a>, u32), Failure> {
-        let offset = match image.header.units {
-            UnitUse::InPlace => {
-                if in_image.is_empty() {
-                    image.prefault(unit.record.written)?;
-                } else {
-                    unit.record.ranges().into_iter().try_for_each(|range| image.relocate(range, in_image))?;
-                }
-                0
-            }
-            UnitUse::Copied => {
-                let own = unit.record.whole().ok_or(Failure::Malformed)?;
-                let offset = self.copies.take(own.size).ok_or(Failure::Python)?;
-                let address = self.copies.address(offset).ok_or(Failure::Python)?;
-                // SAFETY: just taken.
-                unsafe { image.copy(own, address, &Moves::of_copy(image, externs, own, address)) }?;
-                offset
-            }
-        };
-        if !in_image.is_empty() {
-            for chunk in unit.back()?.chunks() {
-                self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, in_image)?;
-            }
+    /// A unit whose objects are a copy at an offset, with its addresses moved; `externs` is how far the interpreter's are from the
+    /// words in the file.
+    fn copied(&self, image: &Image, number: u32, externs: u64) -> Result<(Unit, u32), Failure> {
+        let own = image.unit_record(number).and_then(|unit| unit.whole()).ok_or(Failure::Malformed)?;
+        let offset = self.copies.take(own.size).ok_or(Failure::Python)?;
+        let address = self.copies.address(offset).ok_or(Failure::Python)?;
+        // SAFETY: just taken.
+        let unit = unsafe { image.copy_unit(number, address, &Moves::of_copy(image, externs, own, address)) }?;
+        Ok((unit, offset))
+    }
+
+    /// A unit whose objects are where they were mapped; `moves` is what is left to be done.
+    fn in_place(&self, image: &Image, number: u32, moves: &Moves) -> Result<(Unit, u32), Failure> {
+        let unit = image.unit(number).ok_or(Failure::Malformed)?;
+        if moves.is_empty() {
+            image.prefault(unit.record.written)?;
+        } else {
+            unit.record.ranges().into_iter().try_for_each(|range| image.relocate(range, moves))?;
         }
-        Ok((self.memory(image, &unit.record, offset)?, offset))
+        Ok((unit, 0))
     }
 
     fn apply<'a>(
@@ -178,11 +166,20 @@ impl Fixups {
         number: u32,
         filename: Option<&Filename<'_>>,
     ) -> Result<(Memory<'a>, u32), Failure> {
-        let unit = image.unit(number).ok_or(Failure::Malformed)?;
-        let front = unit.front()?;
         let distance = self.externs.distance(image)?;
         let moves = Moves::new(image, distance);
-        let (memory, offset) = self.bring(image, &unit, distance, &moves)?;
+        let (unit, offset) = match image.header.units {
+            UnitUse::InPlace => self.in_place(image, number, &moves)?,
+            UnitUse::Copied => self.copied(image, number, distance)?,
+        };
+        let memory = self.memory(image, &unit.record, offset)?;
+        let front = unit.front()?;
+        let mut back = None;
+        if !moves.is_empty() {
+            for chunk in back.insert(unit.back()?).chunks() {
+                self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, &moves)?;
+            }
+        }
 
         let mut misplaced = Vec::new();
         let mut list = 0;
@@ -210,7 +207,10 @@ impl Fixups {
             check(own as u64, canonical);
         }
         if !misplaced.is_empty() {
-            let back = unit.back()?;
+            let back = match back {
+                Some(back) => back,
+                None => unit.back()?,
+            };
             let mut lists = back.slots().enumerate();
             for Misplaced { list, predicted, canonical } in misplaced {
                 let slots = lists.find(|(number, _)| *number == list).and_then(|(_, slots)| slots);

@@ -1,10 +1,11 @@
 //! A checked view of a mapped image: every table read is bounds-checked here.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
-    Back, CHUNK, DirectoryRecord, ExternRecord, Front, Header, Index, ModuleRecord, NamedRecord, Range, Reader,
-    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Range, Reader, RootRecord, SLOT,
+    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::ImageFile;
@@ -13,6 +14,7 @@ use crate::memory::Memory;
 use crate::pages::{give_back, prefault};
 use crate::reason::Reason;
 use crate::relocate::Moves;
+use crate::unit::Unit;
 
 /// A table or slot of the image is not what a builder writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,19 +216,57 @@ impl Image {
         record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode)
     }
 
-    /// A unit and its table.
-    pub fn unit(&self, number: u32) -> Option<Unit> {
-        let this = self.unit_record(number)?;
-        let end = self.unit_record(number.checked_add(1)?).map_or(self.tables.fixups.len(), |next| next.table as usize);
-        let table = self.tables.fixups.get(this.table as usize..end)?;
-        let (front, back) = table.split_at_checked(this.front as usize)?;
-        (this.front_sum(front) == this.front_checksum).then_some(Unit { record: this, front, back })
+    /// Where the table of a unit lies in the section of fixups.
+    fn table_of(&self, number: u32, unit: &UnitRecord) -> Option<std::ops::Range<usize>> {
+        let next = self.unit_record(number.checked_add(1)?);
+        let range = unit.table as usize..next.map_or(self.tables.fixups.len(), |next| next.table as usize);
+        (range.start <= range.end && range.end <= self.tables.fixups.len()).then_some(range)
     }
 
-    /// Notes that a unit's table, and its objects if they were copied, were read for the last time. Around each page that is read
-    /// the system maps fifteen others: now and then they are given back, or a process would in time have all of them resident.
+    /// A unit and its table, where they are mapped.
+    pub fn unit(&self, number: u32) -> Option<Unit> {
+        let record = self.unit_record(number)?;
+        Unit::new(record, Cow::Borrowed(&self.tables.fixups[self.table_of(number, &record)?]))
+    }
+
+    /// Reads a unit, its table into memory of its own and its objects to `address`, and moves all addresses in them. From the file
+    /// if that is possible: what is read from the mapping becomes resident, with its neighbours.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else has the bytes at `address`, as many as the unit's ranges have together; it is a multiple of a slot's size.
+    pub unsafe fn copy_unit(&self, number: u32, address: usize, moves: &Moves) -> Result<Unit, Malformed> {
+        let record = self.unit_record(number).ok_or(Malformed)?;
+        let own = record.whole().ok_or(Malformed)?;
+        let (start, count) = self.words(own)?;
+        let range = self.table_of(number, &record).ok_or(Malformed)?;
+        let mut table = vec![0; range.len()];
+        let position = |address: usize| (address - self.base) as u64;
+        let at = position(self.tables.fixups.as_ptr() as usize + range.start);
+        // SAFETY: as this function says.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(address as *mut u8, own.size as usize) };
+        let is_read = self.file.read(&mut [(at, &mut table), (position(start as usize), bytes)]);
+        let unit = if is_read { Unit::new(record, Cow::Owned(table)) } else { self.unit(number) }.ok_or(Malformed)?;
+        // SAFETY: the same memory.
+        let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
+        self.count_patched(if is_read {
+            moves.apply(to)
+        } else {
+            // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
+            let from = unsafe { std::slice::from_raw_parts(start, count) };
+            moves.copy(from, to)
+        });
+        Ok(unit)
+    }
+
+    /// Notes that what is mapped of a unit's table, and of its objects if they were copied, was read for the last time. Around
+    /// each page that is read the system maps fifteen others: now and then they are given back, or a process would in time have
+    /// all of them resident.
     pub fn unit_was_read(&self) {
         const EVERY: u32 = 16;
+        if self.header.units == UnitUse::Copied && !self.file.is_gone() {
+            return;
+        }
         if self.units_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
@@ -304,29 +344,6 @@ impl Image {
         Ok(())
     }
 
-    /// Copies a range of objects to `to`, with all addresses moved.
-    ///
-    /// # Safety
-    ///
-    /// Nobody else has the `range.size` bytes at `to`, which is a multiple of a slot's size.
-    pub unsafe fn copy(&self, range: Range, to: usize, moves: &Moves) -> Result<(), Malformed> {
-        let (start, count) = self.words(range)?;
-        let position = (start as usize - self.base) as u64;
-        // SAFETY: as this function says.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(to as *mut u8, range.size as usize) };
-        let read = self.file.read(position, bytes);
-        // SAFETY: the same memory.
-        let to = unsafe { std::slice::from_raw_parts_mut(to as *mut u64, count) };
-        self.count_patched(if read {
-            moves.apply(to)
-        } else {
-            // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
-            let from = unsafe { std::slice::from_raw_parts(start, count) };
-            moves.copy(from, to)
-        });
-        Ok(())
-    }
-
     /// The piece of the pool with this number.
     pub fn chunk(&self, number: u32) -> Option<Range> {
         let start = number.checked_mul(CHUNK).filter(|start| *start < self.header.pool)?;
@@ -336,30 +353,6 @@ impl Image {
     /// Whether an offset lies in the pool.
     pub fn is_in_pool(&self, offset: u32) -> bool {
         offset < self.header.pool
-    }
-}
-
-/// A unit's record and the two parts of its table; the checksum of the front agrees.
-#[derive(Debug, Clone, Copy)]
-pub struct Unit {
-    /// The record.
-    pub record: UnitRecord,
-    front: &'static [u8],
-    back: &'static [u8],
-}
-
-impl Unit {
-    /// What is always done.
-    pub fn front(&self) -> Result<Front<'static>, Malformed> {
-        Front::new(self.front, self.record.written.start).ok_or(Malformed)
-    }
-
-    /// What is done where a prediction failed.
-    pub fn back(&self) -> Result<Back<'static>, Malformed> {
-        if UnitRecord::back_sum(self.back) != self.record.back_checksum {
-            return Err(Malformed);
-        }
-        Back::new(self.back, self.record.written.start).ok_or(Malformed)
     }
 }
 

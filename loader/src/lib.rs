@@ -52,6 +52,7 @@ mod strings;
 mod table;
 mod talk;
 mod trace;
+mod unit;
 
 /// Called by the interpreter to import the module.
 ///

@@ -19,6 +19,7 @@ mod oracle;
 mod outcomes;
 mod packages;
 mod packaging;
+mod pages;
 mod properties;
 mod rejection;
 mod relocated;
@@ -46,7 +47,7 @@ const HERE: [(&str, Suite, &str); 3] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 23] = [
+const EVERYWHERE: [Suite; 24] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -66,6 +67,7 @@ const EVERYWHERE: [Suite; 23] = [
     objects::trials,
     properties::trials,
     relocated::trials,
+    pages::trials,
     specialise::trials,
     finalisation::trials,
     outcomes::trials,

@@ -41,7 +41,8 @@ fn memory_with(python: &Interpreter, units: &str) -> Result<()> {
     Ok(())
 }
 
-/// A program that uses what it imports prints the same without an image, with one, and with a relocated one.
+/// A program that uses what it imports prints the same without an image, with one, with a relocated one, and with one whose
+/// file was replaced by another after it was mapped.
 fn programs(python: &Interpreter) -> Result<()> {
     UNITS.into_iter().try_for_each(|units| programs_with(python, units).with_context(|| format!("units {units}")))
 }
@@ -56,10 +57,12 @@ fn programs_with(python: &Interpreter, units: &str) -> Result<()> {
         let run = environment.python().env("PYCDSMODE", "OFF").args(["-W", "error"]).arg(&program);
         run.arg(how).arg(&image).arg(base.to_string()).ok()?.silent()?.json()
     };
-    let (without, free, taken) = (run("without")?, run("free")?, run("taken")?);
+    let (without, free, taken, replaced) = (run("without")?, run("free")?, run("taken")?, run("replaced")?);
     ensure!(without["printed"].as_str().is_some_and(|text| text.lines().count() >= 6), "prints little: {without}");
     ensure!(free["printed"] == without["printed"], "the image changes the output:\n{without}\n{free}");
     ensure!(taken["printed"] == without["printed"], "a relocated image changes the output:\n{without}\n{taken}");
+    ensure!(replaced["printed"] == without["printed"], "with another file in its place:\n{without}\n{replaced}");
+    ensure!(replaced["status"]["served"] == free["status"]["served"], "another number served:\n{free}\n{replaced}");
     ensure!(taken["status"]["base"] == "relocated", "{taken}");
     ensure!(taken["status"]["served"].as_u64() > Some(30) && taken["owned"] == true, "little served: {taken}");
     ensure!(taken["status"]["served"] == free["status"]["served"], "another number served:\n{free}\n{taken}");
