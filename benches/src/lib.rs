@@ -9,6 +9,7 @@ pub mod launch;
 pub mod machine;
 pub mod memory;
 pub mod order;
+pub mod pages;
 pub mod plots;
 pub mod report;
 pub mod results;

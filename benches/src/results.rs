@@ -1,11 +1,15 @@
 //! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
 
+mod pages;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+
+pub use pages::{PageRow, PageWay, Pages};
 
 /// Where the code of a process comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,6 +52,9 @@ pub struct Results {
     pub version: String,
     /// Of each interpreter, oldest first.
     pub interpreters: Vec<OnInterpreter>,
+    /// Pages that have to be changed: of the machine, whatever the interpreter.
+    #[serde(default)]
+    pub pages: Option<Pages>,
 }
 
 /// What was measured on one interpreter; parts that were not asked for are absent.
@@ -222,6 +229,7 @@ impl Results {
                 None => self.interpreters.push(found),
             }
         }
+        replace(&mut self.pages, other.pages);
         self.interpreters.sort_by(|a, b| (a.minor, &a.label).cmp(&(b.minor, &b.label)));
         Ok(())
     }
@@ -284,7 +292,7 @@ mod tests {
         };
         let imports = Some(works.iter().map(measured).collect());
         let on = OnInterpreter { label: label.to_owned(), minor: 13, imports, ..OnInterpreter::default() };
-        Results { machine, version: "0".to_owned(), interpreters: vec![on] }
+        Results { machine, version: "0".to_owned(), interpreters: vec![on], pages: None }
     }
 
     #[test]
@@ -297,6 +305,17 @@ mod tests {
         let rows = all.interpreters[1].imports.as_ref().unwrap();
         let served: Vec<u64> = rows.iter().map(|row| row.samples(Way::Pyc).unwrap().served).collect();
         assert_eq!(served, [1, 3, 4]);
+    }
+
+    #[test]
+    fn pages_are_those_of_the_last_run_that_has_some() {
+        let with =
+            |file_bytes| Results { pages: Some(Pages { file_bytes, rows: Vec::new() }), ..results("x", "a", &[]) };
+        let mut all = results("x", "a", &[]);
+        for (more, wanted) in [(with(1), 1), (with(2), 2), (results("x", "b", &[]), 2)] {
+            all.merge(more).unwrap();
+            assert_eq!(all.pages.as_ref().unwrap().file_bytes, wanted);
+        }
     }
 
     #[test]

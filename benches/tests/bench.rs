@@ -29,7 +29,9 @@ fn help_has_examples_and_statuses() {
     let output = bench(Path::new("."), &["--help"]);
     let help = text(&output.stdout);
     assert!(output.status.success());
-    for part in ["Examples:", "--only report --merge", "Exit status: 0", "--folder", "--runs <N>", "sqlalchemy"] {
+    for part in
+        ["Examples:", "--only report --merge", "Exit status: 0", "--folder", "--runs <N>", "sqlalchemy", "- pages:"]
+    {
         assert!(help.contains(part), "no `{part}` in {help}");
     }
 }
@@ -42,6 +44,34 @@ fn wrong_arguments_are_errors() {
     fails(&["--only", "report", "--only", "scale"], "error: `--only report` measures nothing: it is alone");
     fails(&["--only", "report", "--merge", "nowhere.json"], "error: cannot read `nowhere.json`");
     fails(&["--python", "no/where", "--only", "scale"], "error: no interpreter `no/where`; there are ");
+}
+
+#[test]
+fn pages_need_no_interpreter_and_what_measures_them_is_hidden() {
+    let output = bench(Path::new("."), &["--help"]);
+    let help = text(&output.stdout);
+    assert!(!help.contains("change-pages") && help.contains("Usage: bench [OPTIONS]\n"), "{help}");
+    fails(&["change-pages", "nowhere", "\"write\"", "1", "1"], "error: cannot open `nowhere`");
+    fails(&["change-pages", "nowhere", "\"wish\"", "1", "1"], "invalid value");
+
+    let directory = tempfile::tempdir().unwrap();
+    let rows = json!([{
+        "way": "write", "piece": 8, "pages": 4000, "moved": 9, "seconds": [0.008], "faults": [4100.0], "peak": [2e7], "huge": [0.0],
+    }]);
+    let pages = json!({
+        "machine": { "processor": "a machine", "processors": 2, "kernel": "6.1", "load": "0.0" },
+        "version": "0.1.0", "interpreters": [], "pages": { "file_bytes": 204_800_000, "rows": rows },
+    });
+    fs::write(directory.path().join("pages.json"), pages.to_string()).unwrap();
+    fs::write(directory.path().join("a.json"), results("3.13.0-shared", 0.5).to_string()).unwrap();
+    let merges = ["--only", "report", "--merge", "pages.json", "--merge", "a.json", "--report", "out"];
+    for (args, has_imports) in [(&merges[..4], false), (&merges[..6], true)] {
+        let output = bench(directory.path(), &[args, &merges[6..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report = fs::read_to_string(directory.path().join("out/benchmarks.md")).unwrap();
+        assert!(report.contains("| mapping, a write fault for each page | 2.00 | 1.025 | 20.0 |"), "{report}");
+        assert_eq!(report.contains("## CPython 3.13.0 shared"), has_imports, "{report}");
+    }
 }
 
 /// Results of one interpreter: imports of one package, with the image in this time relative to `.pyc`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{details, ratios, short, targets, ways};
+use crate::report::{details, pages, ratios, short, targets, ways};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -45,6 +45,9 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     plots(&mut text, figures, None);
     for on in &results.interpreters {
         interpreter(&mut text, on, figures);
+    }
+    if let Some(found) = &results.pages {
+        pages::table(&mut text, found);
     }
     packages(&mut text, results);
     text

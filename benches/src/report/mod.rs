@@ -4,6 +4,7 @@ mod details;
 mod document;
 mod figures;
 mod markdown;
+mod pages;
 mod ratios;
 pub mod targets;
 mod ways;

@@ -173,7 +173,7 @@ mod tests {
         };
         let machine = Machine { processor: String::new(), processors: 2, kernel: String::new(), load: String::new() };
         let interpreters = vec![on("shared", Some(imports)), on("static", None)];
-        let results = Results { machine, version: String::new(), interpreters };
+        let results = Results { machine, version: String::new(), interpreters, pages: None };
         let targets = all(&results);
         let found = |part: &str| targets.iter().find(|t| t.name.contains(part)).unwrap();
         let value = |part: &str| found(part).values[0].clone();

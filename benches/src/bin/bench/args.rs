@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use cds_benches::pages;
+use cds_benches::results::PageWay;
 use cds_benches::works::{COMMANDS, Command, WORKS, Work};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,10 +22,14 @@ Examples:
 
 Exit status: 0 every target that was measured is reached, 1 one is missed, 2 error.";
 
-/// Measures imports, commands, memory, scale and instructions: `.pyc` files, the image, and other ways
+/// Measures imports, commands, memory, scale, instructions and pages: `.pyc` files, the image, and other ways
 #[derive(Debug, Parser)]
-#[command(name = "bench", version, after_help = EXAMPLES)]
+#[command(name = "bench", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(disable_help_subcommand = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub child: Option<Child>,
+
     /// An interpreter: a path, or a label or version that the tests print. May be given more than once; default: all
     #[arg(long, value_name = "LABEL|PATH")]
     pub python: Vec<String>,
@@ -61,6 +67,24 @@ pub struct Args {
     pub report: PathBuf,
 }
 
+/// What this program starts itself for.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Child {
+    /// One measurement of the part `pages`
+    #[command(name = pages::COMMAND, hide = true)]
+    ChangePages {
+        /// The file
+        file: PathBuf,
+        /// The way, as in the results
+        #[arg(value_parser = |text: &str| serde_json::from_str::<PageWay>(text))]
+        way: PageWay,
+        /// Pages in a piece
+        piece: usize,
+        /// Pages of all pieces
+        changed: usize,
+    },
+}
+
 /// A part of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
@@ -75,6 +99,8 @@ pub enum Part {
     Scale,
     /// Instructions, by callgrind
     Instructions,
+    /// Ways to get pages that have to be changed, without any interpreter
+    Pages,
     /// Nothing: only the report, of what `--merge` names
     Report,
 }
@@ -88,6 +114,11 @@ impl Args {
     /// Whether anything is to be measured.
     pub fn measures(&self) -> bool {
         self.only.is_empty() || self.only.iter().any(|&part| part != Part::Report)
+    }
+
+    /// Whether anything is to be measured on interpreters.
+    pub fn measures_interpreters(&self) -> bool {
+        self.only.is_empty() || self.only.iter().any(|&part| part != Part::Report && part != Part::Pages)
     }
 
     /// What is imported.

@@ -9,14 +9,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use cds_benches::report;
 use cds_benches::results::Results;
+use cds_benches::{pages, report};
 use cds_tests::files;
 use cds_tests::folder;
 use cds_tests::interpreters::Interpreters;
 use clap::Parser;
 
-use args::{Args, Part};
+use args::{Args, Child, Part};
 
 fn main() -> ExitCode {
     match bench() {
@@ -45,6 +45,10 @@ fn bench() -> Result<bool> {
         return Ok(true);
     }
     let args = Args::parse();
+    if let Some(Child::ChangePages { file, way, piece, changed }) = args.child {
+        println!("{}", serde_json::to_string(&pages::child::measure(&file, way, piece, changed)?)?);
+        return Ok(true);
+    }
     ensure!(
         !args.only.contains(&Part::Report) || args.only.len() == 1,
         "`--only report` measures nothing: it is alone"
@@ -54,12 +58,16 @@ fn bench() -> Result<bool> {
         fs::File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     }
     let mut measured: Option<Results> = None;
-    if args.measures() {
+    if args.measures_interpreters() {
         place::everywhere(&args, |found| {
             add(&mut measured, found)?;
             // Hours of work should not be lost when the next interpreter fails.
             save(&args, measured.as_ref())
         })?;
+    }
+    if args.wants(Part::Pages) {
+        add(&mut measured, measure::machine(&args)?)?;
+        save(&args, measured.as_ref())?;
     }
     // Not before: what this process has in memory is the least that can be seen of a process that it starts.
     let mut results = None;

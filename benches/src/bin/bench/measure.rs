@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, scale};
+use cds_benches::{choose, commands, imports, instructions, memory, pages, scale};
 use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
@@ -18,9 +18,17 @@ pub fn here(args: &Args, pythons: &[String], mut found: impl FnMut(Results) -> R
     for python in choose::interpreters(pythons)? {
         eprintln!("CPython {} ({})", python.label, python.executable.display());
         let one = one(args, &python).with_context(|| format!("CPython {}", python.label))?;
-        found(Results { machine: machine.clone(), version: version.clone(), interpreters: vec![one] })?;
+        found(Results { machine: machine.clone(), version: version.clone(), interpreters: vec![one], pages: None })?;
     }
     Ok(())
+}
+
+/// Measures what no interpreter takes part in.
+pub fn machine(args: &Args) -> Result<Results> {
+    eprintln!("pages");
+    let pages = Some(pages::measure(args.runs).context("pages that have to be changed")?);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(Results { machine: Machine::here(), version, interpreters: Vec::new(), pages })
 }
 
 fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
