@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use cds_layout::format::FORMAT_VERSION;
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::interpreters::{Interpreter, Interpreters};
