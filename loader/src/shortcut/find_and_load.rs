@@ -128,16 +128,16 @@ impl<'a> Import<'a> {
     fn release(&self, number: u64, result: py::Result<Object>) -> py::Result<Object> {
         let load = self.known.loads.leave(number);
         let Some(lock) = load.and_then(|load| load.lock) else { return result };
-        let exception = result.is_err().then(py::take_exception);
-        let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
-        match exception {
-            Some(exception) => {
+        let failed = result.is_err();
+        py::finally(result, || {
+            let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
+            // What went wrong first is told.
+            if failed && released.is_err() {
                 py::clear();
-                exception.restore();
-                result
+                return Ok(());
             }
-            None => released.and(result),
-        }
+            released.map(drop)
+        })
     }
 
     /// What the function of that name does.
