@@ -297,6 +297,7 @@ fn notes(
 ) -> Notes {
     let of_modules: u64 = codes.iter().map(|c| c.marshal.len() as u64).sum();
     let of_objects: u64 = objects.iter().map(|o| o.marshal_size).sum();
+    let [written_bytes, read_bytes, cold_bytes] = placement.sizes();
     Notes {
         builder: env!("CARGO_PKG_VERSION").to_owned(),
         python: target.version.clone(),
@@ -305,15 +306,11 @@ fn notes(
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size),
-        written_bytes: total(&placement.written),
-        read_bytes: total(&placement.read),
-        cold_bytes: total(&placement.cold),
+        written_bytes,
+        read_bytes,
+        cold_bytes,
         marshal_bytes: of_modules + of_objects,
     }
-}
-
-fn total(ranges: &[Range]) -> u64 {
-    ranges.iter().map(|range| u64::from(range.size)).sum()
 }
 
 fn header(
