@@ -268,28 +268,33 @@ fn write_objects(
     statics: &Statics,
 ) -> Result<(Objects, Externs), BuildError> {
     let links = externs.iter().map(|&(_, link)| link).chain(statics.list.iter().map(|&(_, link)| link));
-    for window in Externs::new(links, target.pie).candidates(target.pie) {
-        let mut predictions = Predictions { nodes: vec![0; constants.len()], types: [0; TypeId::ALL.len()] };
-        let words: BTreeMap<Extern, u64> = externs.iter().map(|&(object, link)| (object, window.word(link))).collect();
-        for (word, node) in predictions.nodes.iter_mut().zip(&constants.nodes) {
-            if let Node::Extern(object) = node {
-                *word = words.get(object).copied().unwrap_or(0);
-            }
-        }
-        for &(id, link) in &statics.list {
-            predictions.nodes[id.0 as usize] = window.word(link);
-        }
-        for (&object, &word) in &words {
-            if let Extern::Type(type_) = object {
-                predictions.types[type_ as usize] = word;
-            }
-        }
-        let written = objects::write(constants, placement, layout, &predictions)?;
-        if !target.pie || window.count(&written.bytes) == written.external {
-            return Ok((written, window));
-        }
+    let write = |window: &Externs| {
+        objects::write(constants, placement, layout, &predictions(constants, externs, statics, window))
+    };
+    let window = Externs::new(links, target.pie);
+    let written = write(&window)?;
+    if window.is_proven(&written.bytes, written.external) {
+        return Ok((written, window));
     }
-    Err(Externs::exhausted().into())
+    let window = window.elsewhere(&written.bytes)?;
+    let written = write(&window)?;
+    debug_assert!(window.is_proven(&written.bytes, written.external));
+    Ok((written, window))
+}
+
+/// What slots that point to the interpreter's objects are to hold: words of the window.
+fn predictions(constants: &Constants, externs: &[(Extern, u64)], statics: &Statics, window: &Externs) -> Predictions {
+    let words: BTreeMap<Extern, u64> = externs.iter().map(|&(object, link)| (object, window.word(link))).collect();
+    let word = |node: &Node| match node {
+        Node::Extern(object) => words.get(object).copied().unwrap_or(0),
+        _ => 0,
+    };
+    let mut nodes: Vec<u64> = constants.nodes.iter().map(word).collect();
+    for &(id, link) in &statics.list {
+        nodes[id.0 as usize] = window.word(link);
+    }
+    let types = TypeId::ALL.map(|type_| words.get(&Extern::Type(type_)).copied().unwrap_or(0));
+    Predictions { nodes, types }
 }
 
 fn notes(
@@ -301,6 +306,7 @@ fn notes(
 ) -> Notes {
     let of_modules: u64 = codes.iter().map(|c| c.marshal.len() as u64).sum();
     let of_objects: u64 = objects.iter().map(|o| o.marshal_size).sum();
+    let [written_bytes, read_bytes, cold_bytes] = placement.sizes();
     Notes {
         builder: env!("CARGO_PKG_VERSION").to_owned(),
         python: target.version.clone(),
@@ -309,15 +315,11 @@ fn notes(
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size),
-        written_bytes: total(&placement.written),
-        read_bytes: total(&placement.read),
-        cold_bytes: total(&placement.cold),
+        written_bytes,
+        read_bytes,
+        cold_bytes,
         marshal_bytes: of_modules + of_objects,
     }
-}
-
-fn total(ranges: &[Range]) -> u64 {
-    ranges.iter().map(|range| u64::from(range.size)).sum()
 }
 
 fn header(

@@ -11,14 +11,18 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
 /// Strings that the interpreter has copies of in its own file, in the order of their numbers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Statics {
     /// Nodes and the copies' link-time addresses.
     pub list: Vec<(NodeId, u64)>,
-    numbers: BTreeMap<NodeId, u32>,
+    /// By node id: place in the list, or [`Statics::NONE`].
+    numbers: Vec<u32>,
 }
 
 impl Statics {
+    /// Number of nodes that are no such strings.
+    const NONE: u32 = u32::MAX;
+
     /// Looks every interned string up.
     pub fn find(
         constants: &Constants,
@@ -32,13 +36,20 @@ impl Statics {
         };
         let list: Vec<(NodeId, u64)> =
             ids(constants).filter_map(|id| Some((id, address(constants.node(id))?))).collect();
-        let numbers = (0..).zip(&list).map(|(number, &(id, _))| (id, number)).collect();
+        let mut numbers = vec![Self::NONE; constants.len()];
+        for (number, &(id, _)) in (0..).zip(&list) {
+            numbers[id.0 as usize] = number;
+        }
         Statics { list, numbers }
     }
 
     /// Whether the interpreter has a copy in its file.
     pub fn has(&self, id: NodeId) -> bool {
-        self.numbers.contains_key(&id)
+        self.number(id).is_some()
+    }
+
+    fn number(&self, id: NodeId) -> Option<u32> {
+        Some(self.numbers[id.0 as usize]).filter(|&number| number != Self::NONE)
     }
 
     /// By node id, what is known of strings; `start_strings` are those that every start interns.
@@ -140,7 +151,7 @@ impl Collector<'_> {
     }
 
     fn pointer(&self, slot: u32, child: NodeId, unit: &mut Collected) {
-        if let Some(&number) = self.statics.numbers.get(&child) {
+        if let Some(number) = self.statics.number(child) {
             unit.statics.entry(number).or_default().push(slot);
             return;
         }

@@ -4,6 +4,7 @@
 //! word of the objects lies in.
 
 use cds_layout::format::{BASE_MAX, BASE_MIN, SEGMENT_ALIGN};
+use sha2::{Digest, Sha256};
 
 /// The distance between bases.
 const GRANULE: u64 = 2 * 1024 * 1024;
@@ -12,10 +13,15 @@ const GRANULE: u64 = 2 * 1024 * 1024;
 /// process touches a few bytes.
 const SHIFT: u64 = SEGMENT_ALIGN;
 
-/// Where windows for moving interpreters start: no address of a program, so that one that was not moved cannot be used.
-const NOWHERE: u64 = 0x4c53_0000_0000_0000;
+/// Where the first window for moving interpreters starts: no address of a program, so that one that was not moved cannot be used.
+const FIRST: u64 = 0x4c53_0000_0000_0000;
 
-/// How often to choose again.
+/// Where the others start, which are no such addresses either: here or so many steps further.
+const NOWHERE: u64 = 0x4000_0000_0000_0000;
+const STEP: u64 = 1 << 32;
+const STEPS: u64 = 1 << 30;
+
+/// How many to try of each.
 const ATTEMPTS: u64 = 100;
 
 /// Words for link-time addresses of the interpreter.
@@ -38,7 +44,7 @@ impl Externs {
     /// A window for these link-time addresses; the addresses themselves if they do not move.
     pub fn new(links: impl Iterator<Item = u64> + Clone, moves: bool) -> Externs {
         let (lowest, highest) = (links.clone().min().unwrap_or(0), links.max().unwrap_or(0));
-        Externs { link: lowest, start: if moves { NOWHERE } else { lowest }, size: highest - lowest + 1 }
+        Externs { link: lowest, start: if moves { FIRST } else { lowest }, size: highest - lowest + 1 }
     }
 
     /// The word for a link-time address.
@@ -46,22 +52,18 @@ impl Externs {
         link - self.link + self.start
     }
 
-    /// Other windows, one after the other. There is only one where addresses do not move: nothing has to be found there.
-    pub fn candidates(self, moves: bool) -> impl Iterator<Item = Externs> {
-        let step = self.size.next_power_of_two().max(1 << 32);
-        let others = (0..ATTEMPTS).map(move |n| Externs { start: NOWHERE + n * step, ..self });
-        let fixed = (!moves).then_some(self);
-        fixed.into_iter().chain(others.take(if moves { ATTEMPTS as usize } else { 0 }))
+    /// Whether no word of `objects` but those of so many slots is in the window. Nothing is looked for where addresses do not
+    /// move.
+    pub fn is_proven(&self, objects: &[u8], slots: usize) -> bool {
+        self.start == self.link || count(objects, self.start, self.size) == slots
     }
 
-    /// How many words of `objects` are in the window.
-    pub fn count(&self, objects: &[u8]) -> usize {
-        count(objects, self.start, self.size)
-    }
-
-    /// What to say when no candidate will do.
-    pub fn exhausted() -> NoWindow {
-        NoWindow("the interpreter")
+    /// Another window, which no word of `objects` is in: so it is proven once they are written with its words. It follows from
+    /// all of `objects`: no constants of a module can be in every window that may be tried.
+    pub fn elsewhere(self, objects: &[u8]) -> Result<Externs, NoWindow> {
+        let digest = Sha256::digest(objects).into();
+        let mut windows = numbers(&digest).map(|number| Externs { start: NOWHERE + (number % STEPS) * STEP, ..self });
+        windows.find(|other| count(objects, other.start, other.size) == 0).ok_or(NoWindow("the interpreter"))
     }
 }
 
@@ -69,10 +71,14 @@ impl Externs {
 /// image are offsets: too small to look like one.
 pub fn preferred_base(digest: &[u8; 32], span: u64, objects: &[u8]) -> Result<u64, NoWindow> {
     let room = (BASE_MAX - BASE_MIN - (SHIFT + span).next_multiple_of(GRANULE)) / GRANULE;
+    let mut bases = numbers(digest).map(|number| BASE_MIN + SHIFT + (number % room) * GRANULE);
+    bases.find(|&base| count(objects, base, span) == 0).ok_or(NoWindow("the image"))
+}
+
+/// What to choose by, one number for each attempt.
+fn numbers(digest: &[u8; 32]) -> impl Iterator<Item = u64> + use<> {
     let seed = u64::from_le_bytes(digest[..8].try_into().expect("eight bytes"));
-    let base =
-        |attempt: u64| BASE_MIN + SHIFT + (seed.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)) % room) * GRANULE;
-    (0..ATTEMPTS).map(base).find(|&base| count(objects, base, span) == 0).ok_or(NoWindow("the image"))
+    (0..ATTEMPTS).map(move |attempt| seed.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)))
 }
 
 fn count(objects: &[u8], start: u64, size: u64) -> usize {
@@ -111,11 +117,23 @@ mod tests {
 
         let window = Externs::new([0x1000, 0x3000].into_iter(), true);
         assert_eq!((window.word(0x3000) - window.word(0x1000), window.size), (0x2000, 0x2001));
-        let objects = window.word(0x1800).to_le_bytes();
-        assert_eq!(window.count(&objects), 1);
-        let other = window.candidates(true).find(|window| window.count(&objects) == 0).unwrap();
-        assert_ne!(other.start, window.start);
+        let objects = |window: &Externs, others: &[u64]| -> Vec<u8> {
+            let words = [window.word(0x1000), window.word(0x3000)];
+            words.iter().chain(others).flat_map(|word| word.to_le_bytes()).collect()
+        };
+        assert!(window.is_proven(&objects(&window, &[window.word(0x3000) + 1]), 2));
+        let mut looks = vec![window.word(0x1800)];
+        assert!(!window.is_proven(&objects(&window, &looks), 2));
+        let other = window.elsewhere(&objects(&window, &looks)).unwrap();
+        assert!(other.start >> 62 == 1 && other.start != window.start);
+        assert!(other.is_proven(&objects(&other, &looks), 2));
+        // What looks like it makes the choice another one.
+        looks.push(other.word(0x1800));
+        let third = window.elsewhere(&objects(&window, &looks)).unwrap();
+        assert!(![window.start, other.start].contains(&third.start));
+
         let fixed = Externs::new([0x1000, 0x3000].into_iter(), false);
-        assert_eq!((fixed.word(0x1000), fixed.candidates(false).count()), (0x1000, 1));
+        assert_eq!(fixed.word(0x1000), 0x1000);
+        assert!(fixed.is_proven(&objects(&fixed, &[0x1800]), 2));
     }
 }

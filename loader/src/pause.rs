@@ -83,11 +83,10 @@ impl Pause {
     /// Runs `body`, which executes a module. No exception is set before.
     pub fn during<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
         self.enter();
-        let result = body();
-        let exception = result.is_err().then(py::take_exception);
-        self.leave();
-        exception.into_iter().for_each(py::Exception::restore);
-        result
+        py::finally(body(), || {
+            self.leave();
+            Ok(())
+        })
     }
 
     fn resume(&self) {

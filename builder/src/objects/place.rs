@@ -17,12 +17,8 @@ use std::cmp::Reverse;
 pub struct Placement {
     /// By node id: offset of the object (not of the collector's head before it), or [`Placement::NOWHERE`].
     offsets: Vec<u32>,
-    /// By unit: what an import writes to.
-    pub written: Vec<Range>,
-    /// By unit: what it reads.
-    pub read: Vec<Range>,
-    /// By unit: the rest.
-    pub cold: Vec<Range>,
+    /// By unit: what an import writes to, what it reads, and the rest.
+    units: Vec<[Range; 3]>,
     /// The pool of objects that several units use: it comes first.
     pub pool: Range,
     /// Placed nodes in the order of their offsets.
@@ -42,7 +38,12 @@ impl Placement {
 
     /// The ranges of a unit: what an import writes to, what it reads, and the rest.
     pub fn ranges(&self, unit: usize) -> [Range; 3] {
-        [self.written[unit], self.read[unit], self.cold[unit]]
+        self.units[unit]
+    }
+
+    /// Bytes of each kind of range, of all units.
+    pub fn sizes(&self) -> [u64; 3] {
+        [0, 1, 2].map(|kind| self.units.iter().map(|ranges| u64::from(ranges[kind].size)).sum())
     }
 
     /// Bytes that belong to a unit alone.
@@ -79,7 +80,7 @@ pub fn place(
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<usize> = (0..constants.modules.len()).collect();
     units.sort_by_key(|&unit| Reverse(level(likely[unit])));
-    let mut ranges = [(); 3].map(|()| vec![Range::default(); units.len()]);
+    let mut ranges = vec![[Range::default(); 3]; units.len()];
     let mut own: Vec<[Vec<NodeId>; 3]> = Vec::with_capacity(units.len());
     for &unit in &units {
         // Parents before children: the root leads its range.
@@ -94,23 +95,22 @@ pub fn place(
     match units_are {
         // Pages that are written to are not shared by processes: they hold nothing else.
         UnitUse::InPlace => {
-            for (kind, ranges) in ranges.iter_mut().enumerate() {
+            for kind in 0..3 {
                 at.align();
                 for (&unit, own) in units.iter().zip(&own) {
-                    ranges[unit] = at.put_all(&own[kind])?;
+                    ranges[unit][kind] = at.put_all(&own[kind])?;
                 }
             }
         }
         UnitUse::Copied => {
             for (&unit, own) in units.iter().zip(&own) {
-                for (ranges, ids) in ranges.iter_mut().zip(own) {
-                    ranges[unit] = at.put_all(ids)?;
+                for (range, ids) in ranges[unit].iter_mut().zip(own) {
+                    *range = at.put_all(ids)?;
                 }
             }
         }
     }
-    let [written, read, cold] = ranges;
-    Ok(Placement { offsets: at.offsets, written, read, cold, pool, order: at.order, size: at.end as u32 })
+    Ok(Placement { offsets: at.offsets, units: ranges, pool, order: at.order, size: at.end as u32 })
 }
 
 struct Cursor<'a> {

@@ -147,6 +147,15 @@ impl<'a> Ascending<'a> {
     fn new(r: Reader<'a>, scale: u32) -> Self {
         Ascending { r, last: 0, scale }
     }
+
+    /// Remembers the number that was read; malformed ones end the iteration.
+    fn goes_on_from(&mut self, number: Option<u32>) -> Option<u32> {
+        match number {
+            Some(number) => self.last = number,
+            None => self.r = Reader::new(&[]),
+        }
+        number
+    }
 }
 
 impl Iterator for Ascending<'_> {
@@ -158,27 +167,21 @@ impl Iterator for Ascending<'_> {
             return None;
         }
         let step = self.r.varint().and_then(|step| u32::try_from(step).ok()?.checked_mul(self.scale));
-        let number = step.and_then(|step| self.last.checked_add(step));
-        match number {
-            Some(number) => self.last = number,
-            None => self.r = Reader::new(&[]),
-        }
-        Some(number)
+        Some(self.goes_on_from(step.and_then(|step| self.last.checked_add(step))))
     }
 }
 
 /// Iterator over the offsets of a slot list; `None` once and then the end if the list is malformed.
 #[derive(Debug, Clone)]
 pub struct Slots<'a> {
-    r: Reader<'a>,
-    /// The offset before, or where the first one is counted from.
-    last: u32,
-    first: bool,
+    slots: Ascending<'a>,
+    /// Where the first one is counted from, until it is read.
+    origin: Option<u32>,
 }
 
 impl<'a> Slots<'a> {
     fn new(r: Reader<'a>, origin: u32) -> Self {
-        Slots { r, last: origin, first: true }
+        Slots { slots: Ascending::new(r, SLOT), origin: Some(origin) }
     }
 }
 
@@ -187,19 +190,12 @@ impl Iterator for Slots<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.r.is_empty() {
-            return None;
-        }
-        let (last, first) = (i64::from(self.last / SLOT), std::mem::replace(&mut self.first, false));
-        let slot = self.r.varint().and_then(|step| {
-            let step = if first { (step >> 1) as i64 ^ -((step & 1) as i64) } else { i64::try_from(step).ok()? };
-            u32::try_from(last.checked_add(step)?).ok()?.checked_mul(SLOT)
+        let Some(origin) = self.origin.take().filter(|_| !self.slots.r.is_empty()) else { return self.slots.next() };
+        let first = self.slots.r.varint().and_then(|distance| {
+            let distance = (distance >> 1) as i64 ^ -((distance & 1) as i64);
+            u32::try_from(i64::from(origin / SLOT).checked_add(distance)?).ok()?.checked_mul(SLOT)
         });
-        match slot {
-            Some(slot) => self.last = slot,
-            None => self.r = Reader::new(&[]),
-        }
-        Some(slot)
+        Some(self.slots.goes_on_from(first))
     }
 }
 

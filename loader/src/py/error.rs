@@ -95,6 +95,14 @@ impl Exception {
     }
 }
 
+/// Does a `finally`: with an exception set aside, which comes back unless the step raises another one.
+pub fn finally<T>(result: Result<T>, step: impl FnOnce() -> Result<()>) -> Result<T> {
+    let exception = result.is_err().then(take_exception);
+    step()?;
+    exception.into_iter().for_each(Exception::restore);
+    result
+}
+
 impl Drop for Exception {
     fn drop(&mut self) {
         for pointer in self.0 {

@@ -22,9 +22,9 @@ impl Import<'_> {
         if let Some((list, child)) = list {
             py::append(list, child)?;
         }
-        let result = self.load_unlocked(&prepared);
+        let mut result = self.load_unlocked(&prepared);
         if let Some((list, _)) = list {
-            keeping_exception(&result, || list.list_pop())?;
+            result = py::finally(result, || list.list_pop());
         }
         let package = parent.as_ref().map(|parent| &parent.name);
         match result? {
@@ -39,9 +39,7 @@ impl Import<'_> {
         let initializing = &self.known.names.initializing;
         // Before the module is in `sys.modules`: C's import looks at it.
         prepared.spec.set_attr(initializing, &py::boolean(true))?;
-        let result = self.execute(prepared);
-        keeping_exception(&result, || prepared.spec.set_attr(initializing, &py::boolean(false)))?;
-        result
+        py::finally(self.execute(prepared), || prepared.spec.set_attr(initializing, &py::boolean(false)))
     }
 
     fn execute(&self, prepared: &Prepared) -> Result<Option<Object>> {
@@ -58,16 +56,15 @@ impl Import<'_> {
             Some(pause) => pause.during(run),
             None => run(),
         };
-        if done.is_err() {
-            keeping_exception(&done, || {
+        if let Err(raised) = done {
+            return py::finally(Err(raised), || {
                 let deleted = self.modules()?.delete(self.name);
                 if deleted.is_err() && py::is_key_error() {
                     py::clear();
                     return Ok(());
                 }
                 deleted
-            })?;
-            return Err(py::Raised);
+            });
         }
         let modules = self.modules()?;
         // To the end of `sys.modules`, which is emptied in this order. Not necessarily the module that was executed.
@@ -116,12 +113,4 @@ impl Import<'_> {
         }
         Ok(seen)
     }
-}
-
-/// Does a `finally`: with an exception set aside, which comes back unless the step raises another one.
-fn keeping_exception<T>(result: &Result<T>, step: impl FnOnce() -> Result<()>) -> Result<()> {
-    let exception = result.is_err().then(py::take_exception);
-    step()?;
-    exception.into_iter().for_each(py::Exception::restore);
-    Ok(())
 }

@@ -3,8 +3,6 @@
 //! `importlib._bootstrap._gcd_import` asks, too, but with itself for importing parents: its frames stay in tracebacks, and so must
 //! those of the functions that it calls.
 
-use std::ptr;
-
 use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
 
 use super::execute::Prepared;
@@ -13,7 +11,7 @@ use super::likeness::{Likeness, Parts};
 use super::parent::Stage;
 use super::replay::{self, Replay};
 use super::way::{Answer, Way};
-use super::{give, quietly};
+use super::{quietly, standing_for};
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 use crate::search::Aside;
 use crate::spec;
@@ -46,16 +44,18 @@ pub unsafe extern "C" fn find_and_load(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
-    if count == 2 && keywords.is_null() {
-        // SAFETY: the interpreter passes two arguments and keeps them alive during the call.
-        let given = unsafe { (py::borrow(*arguments), py::borrow(*arguments.add(1))) };
-        let (Some(name), Some(import)) = given else { return ptr::null_mut() };
-        return give(find_and_load_two(&original, &name, &import));
-    }
-    // SAFETY: passed on as the interpreter gave them.
-    give(unsafe { py::pass_on(&original, arguments, count, keywords) })
+    let body = |original: &Object| {
+        if count == 2 && keywords.is_null() {
+            // SAFETY: the interpreter passes two arguments and keeps them alive during the call.
+            let given = unsafe { (py::borrow(*arguments), py::borrow(*arguments.add(1))) };
+            let (Some(name), Some(import)) = given else { return Err(py::Raised) };
+            return find_and_load_two(original, &name, &import);
+        }
+        // SAFETY: passed on as the interpreter gave them.
+        unsafe { py::pass_on(original, arguments, count, keywords) }
+    };
+    // SAFETY: the function's `self`.
+    unsafe { standing_for(original, body) }
 }
 
 fn find_and_load_two(original: &Object, name: &Object, import: &Object) -> py::Result<Object> {
@@ -128,16 +128,16 @@ impl<'a> Import<'a> {
     fn release(&self, number: u64, result: py::Result<Object>) -> py::Result<Object> {
         let load = self.known.loads.leave(number);
         let Some(lock) = load.and_then(|load| load.lock) else { return result };
-        let exception = result.is_err().then(py::take_exception);
-        let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
-        match exception {
-            Some(exception) => {
+        let failed = result.is_err();
+        py::finally(result, || {
+            let released = lock.attr(&self.known.names.release).and_then(|release| release.call(&[]));
+            // What went wrong first is told.
+            if failed && released.is_err() {
                 py::clear();
-                exception.restore();
-                result
+                return Ok(());
             }
-            None => released.and(result),
-        }
+            released.map(drop)
+        })
     }
 
     /// What the function of that name does.

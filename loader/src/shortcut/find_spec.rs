@@ -1,11 +1,9 @@
 //! `_find_spec` for a module that the original `_find_and_load_unlocked` imports.
 
-use std::ptr;
-
 use cds_layout::format::{ModuleKind, ModuleRecord};
 
 use super::way::{Answer, Way};
-use super::{Found, give, quietly};
+use super::{Found, quietly, standing_for};
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 use crate::search::Aside;
 use crate::spec;
@@ -25,27 +23,24 @@ pub unsafe extern "C" fn find_spec(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
-    // SAFETY: passed on as the interpreter gave them.
-    let given = unsafe { py::arguments("_find_spec", ["name", "path", "target"], arguments, count, keywords) };
-    let Ok([Some(name), Some(path), target]) = given else {
-        if given.is_ok() {
-            py::raise_type_error("_find_spec() needs the arguments 'name' and 'path'");
+    let body = |original: &Object| {
+        // SAFETY: passed on as the interpreter gave them.
+        let given = unsafe { py::arguments("_find_spec", ["name", "path", "target"], arguments, count, keywords) };
+        let [Some(name), Some(path), target] = given? else {
+            return Err(py::raise_type_error("_find_spec() needs the arguments 'name' and 'path'"));
+        };
+        if let Some(target) = target {
+            return original.call(&[&name, &path, &target]);
         }
-        return ptr::null_mut();
+        if let Some(way) = Way::get()
+            && let Some(candidate) = quietly(|| candidate(&way, &name))?
+        {
+            return search(&way, candidate, &path);
+        }
+        original.call(&[&name, &path])
     };
-    if let Some(way) = Way::get().filter(|_| target.is_none()) {
-        match quietly(|| candidate(&way, &name)) {
-            Ok(Some(candidate)) => return give(search(&way, candidate, &path)),
-            Ok(None) => {}
-            Err(py::Raised) => return ptr::null_mut(),
-        }
-    }
-    give(match target {
-        Some(target) => original.call(&[&name, &path, &target]),
-        None => original.call(&[&name, &path]),
-    })
+    // SAFETY: the function's `self`.
+    unsafe { standing_for(original, body) }
 }
 
 /// Whether the short way is open, and leads to a module that the image may serve. Any error leads to the ordinary way.

@@ -3,30 +3,13 @@
 //! A native load holds no lock. Whoever asks for the lock of its module gets the ordinary one, in the state in which the
 //! loading thread would have left it: so others wait for it, and deadlocks are noticed, as ever.
 
-use std::ptr;
-
-use super::give;
 use super::known::Known;
+use super::standing_for;
 use super::way::Way;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 
 fn known() -> Option<&'static Known> {
     Way::get()?.bootstrap.known.as_ref()
-}
-
-/// The one argument that both functions take.
-macro_rules! name_of {
-    ($function:literal, $arguments:expr, $count:expr, $keywords:expr) => {{
-        // SAFETY: passed on as the interpreter gave them.
-        let given = unsafe { py::arguments($function, ["name"], $arguments, $count, $keywords) };
-        let Ok([Some(name)]) = given else {
-            if given.is_ok() {
-                py::raise_type_error(concat!($function, "() needs the argument 'name'"));
-            }
-            return ptr::null_mut();
-        };
-        name
-    }};
 }
 
 /// `_get_module_lock`
@@ -36,17 +19,19 @@ pub unsafe extern "C" fn get_module_lock(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
-    let name = name_of!("_get_module_lock", arguments, count, keywords);
-    // The original runs Python code: a load may begin or end meanwhile. From here on nothing does.
-    let lock = original.call(&[&name]);
-    if let (Ok(lock), Some(known)) = (&lock, known())
-        && hold(known, &name, lock).is_err()
-    {
-        return ptr::null_mut();
-    }
-    give(lock)
+    let body = |original: &Object| {
+        // SAFETY: passed on as the interpreter gave them.
+        let [name] = unsafe { py::arguments("_get_module_lock", ["name"], arguments, count, keywords) }?;
+        let name = name.ok_or_else(|| py::raise_type_error("_get_module_lock() needs the argument 'name'"))?;
+        let lock = original.call(&[&name])?;
+        // The original runs Python code: a load may begin or end meanwhile. From here on nothing does.
+        if let Some(known) = known() {
+            hold(known, &name, &lock)?;
+        }
+        Ok(lock)
+    };
+    // SAFETY: the function's `self`.
+    unsafe { standing_for(original, body) }
 }
 
 /// Puts the lock of a module that is being loaded into the state in which the loading thread holds it. Nobody has seen the lock
@@ -71,11 +56,15 @@ pub unsafe extern "C" fn lock_unlock_module(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    let Some(original) = (unsafe { py::borrow(original) }) else { return ptr::null_mut() };
-    let name = name_of!("_lock_unlock_module", arguments, count, keywords);
-    // The lock of a thread's own is taken and given back at once.
-    let own = name.is_str() && known().is_some_and(|known| name.text().is_ok_and(|text| known.loads.is_own(text)));
-    py::clear();
-    if own { py::none().into_ptr() } else { give(original.call(&[&name])) }
+    let body = |original: &Object| {
+        // SAFETY: passed on as the interpreter gave them.
+        let [name] = unsafe { py::arguments("_lock_unlock_module", ["name"], arguments, count, keywords) }?;
+        let name = name.ok_or_else(|| py::raise_type_error("_lock_unlock_module() needs the argument 'name'"))?;
+        // The lock of a thread's own is taken and given back at once.
+        let own = name.is_str() && known().is_some_and(|known| name.text().is_ok_and(|text| known.loads.is_own(text)));
+        py::clear();
+        if own { Ok(py::none()) } else { original.call(&[&name]) }
+    };
+    // SAFETY: the function's `self`.
+    unsafe { standing_for(original, body) }
 }

@@ -105,8 +105,15 @@ pub fn install(active: &Active) -> py::Result<()> {
     Ok(())
 }
 
-fn give(result: py::Result<Object>) -> *mut PyObject {
-    result.map_or(ptr::null_mut(), Object::into_ptr)
+/// Runs the body of a native function with the function that it stands for, and gives the result to the interpreter.
+///
+/// # Safety
+///
+/// * `original` is the native function's `self`.
+unsafe fn standing_for(original: *mut PyObject, body: impl FnOnce(&Object) -> py::Result<Object>) -> *mut PyObject {
+    // SAFETY: the caller's promise; it lives as long as the native function, whose call is running.
+    let original = unsafe { py::borrow(original) }.ok_or(py::Raised);
+    original.and_then(|original| body(&original)).map_or(ptr::null_mut(), Object::into_ptr)
 }
 
 /// Whatever goes wrong leads to the ordinary way; but an interrupt of the user is passed on.
