@@ -18,7 +18,7 @@ const FUNCTIONS: usize = 500;
 fn never_called(python: &Interpreter) -> Result<()> {
     let environment = Environment::small(python)?;
     let directory = environment.scratch.join("pages");
-    write(&directory.join("uncalled.py"), source().as_bytes())?;
+    write(directory.join("uncalled.py"), source().as_bytes())?;
     environment.build(&environment.image())?.arg(format!("{}/", directory.display())).ok()?;
     let run = environment.python().arg(fixtures().join("programs/clean_pages.py")).arg(&directory);
     let report = run.ok()?.silent()?.json()?;
