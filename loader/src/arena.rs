@@ -96,7 +96,7 @@ mod tests {
         let address = arena.address(second).unwrap();
         assert!((address - ALIGN as usize + SMALL).is_multiple_of(HUGE));
         assert!(arena.contains(address) && !arena.contains(address + 2 * HUGE));
-        assert_eq!(arena.take(2 * HUGE as u32), None);
+        assert_eq!(arena.take(3 * HUGE as u32), None);
         let last = arena.address(arena.take(HUGE as u32).unwrap()).unwrap();
         // SAFETY: taken from the area.
         unsafe { std::ptr::write_bytes(last as *mut u8, 1, HUGE) };
