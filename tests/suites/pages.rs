@@ -43,7 +43,7 @@ fn source() -> String {
     let function = |n: usize| {
         let lines: String = (0..12).map(|line| format!("    x = [x, ({n}.{line}5, 'text {n} {line}')]\n")).collect();
         format!(
-            "def uncalled_{n}(x):\n    'Documentation {n}.'\n{lines}    def inner():\n        return x, {n}.75\n    return inner\n"
+            "def uncalled_{n}(x):\n    'Documentation {n}.'\n{lines}    def inside_{n}():\n        return x, {n}.75\n    return inside_{n}\n"
         )
     };
     (0..FUNCTIONS).map(function).collect()
