@@ -56,6 +56,11 @@ pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part
         // Children have smaller ids.
         let id = NodeId(number as u32);
         let node = constants.node(id);
+        if matches!(node, Node::Filename(..)) {
+            // Interned, too, from 3.13 on.
+            *part = Part::Strings;
+            continue;
+        }
         if node.is_interned() {
             let known = known(id);
             *part = if known == Known::No { Part::Strings } else { Part::Cold };
