@@ -278,8 +278,11 @@ fn write_objects(
     }
     let window = window.elsewhere(&written.bytes)?;
     let written = write(&window)?;
-    debug_assert!(window.is_proven(&written.bytes, written.external));
-    Ok((written, window))
+    if window.is_proven(&written.bytes, written.external) {
+        Ok((written, window))
+    } else {
+        Err(NoWindow::of_interpreter().into())
+    }
 }
 
 /// What slots that point to the interpreter's objects are to hold: words of the window.

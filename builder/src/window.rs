@@ -40,6 +40,13 @@ pub struct Externs {
 #[error("the objects hold words that look like addresses of {0}, however these are chosen")]
 pub struct NoWindow(&'static str);
 
+impl NoWindow {
+    /// None for its addresses.
+    pub fn of_interpreter() -> NoWindow {
+        NoWindow("the interpreter")
+    }
+}
+
 impl Externs {
     /// A window for these link-time addresses; the addresses themselves if they do not move.
     pub fn new(links: impl Iterator<Item = u64> + Clone, moves: bool) -> Externs {
@@ -63,7 +70,7 @@ impl Externs {
     pub fn elsewhere(self, objects: &[u8]) -> Result<Externs, NoWindow> {
         let digest = Sha256::digest(objects).into();
         let mut windows = numbers(&digest).map(|number| Externs { start: NOWHERE + (number % STEPS) * STEP, ..self });
-        windows.find(|other| count(objects, other.start, other.size) == 0).ok_or(NoWindow("the interpreter"))
+        windows.find(|other| count(objects, other.start, other.size) == 0).ok_or(NoWindow::of_interpreter())
     }
 }
 

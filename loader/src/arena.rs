@@ -1,104 +1,169 @@
-//! Memory for copies of units: one area, filled from its start and never given back.
+//! Memory for copies of units, filled from its start and never given back.
+//!
+//! Addresses are taken from the system in chunks: what a process does not need counts neither against its limit nor against
+//! what the system has promised.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pages::prefault;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Size and alignment of a huge page.
 const HUGE: usize = 2 * 1024 * 1024;
 
-/// So much of the area has pages of the usual size: a program that uses little shall not have a huge page for it.
-/// A huge page takes about as long as a hundred usual ones.
-const SMALL: usize = HUGE;
+/// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
+const SMALL: usize = 4 * 1024 * 1024;
+
+/// Size of every other one, which is in huge pages, unless a unit needs more.
+const LARGE: usize = 16 * 1024 * 1024;
 
 /// Copies lie as far from each other as the processor's caches need.
 const ALIGN: u32 = 64;
 
-/// The area.
-#[derive(Debug)]
-pub struct Arena {
-    /// Bytes that may be taken.
-    size: usize,
-    /// Where it starts, once something was taken; `None` if the system refused.
-    start: OnceLock<Option<usize>>,
-    /// How much was taken.
-    taken: AtomicU32,
+/// The chunks, in the order of their offsets.
+#[derive(Debug, Default)]
+pub struct Arena(Mutex<Vec<Chunk>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    /// Where its bytes are among those of all chunks.
+    offset: u32,
+    size: u32,
+    taken: u32,
+    address: usize,
 }
 
 impl Arena {
-    /// An area for `count` pieces of `size` bytes together. Nothing is reserved yet.
-    pub fn new(size: usize, count: usize) -> Arena {
-        Arena { size: size + count * ALIGN as usize, start: OnceLock::new(), taken: AtomicU32::new(0) }
+    /// The GIL is held: nobody has to wait.
+    fn chunks(&self) -> MutexGuard<'_, Vec<Chunk>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The offset of `size` bytes that nobody had before; `None` without memory.
+    /// The offset of `size` bytes that nobody had before, a multiple of 64; `None` without memory.
     pub fn take(&self, size: u32) -> Option<u32> {
-        let start = self.start()?;
-        let offset = self.taken.load(Ordering::Relaxed);
-        let end = offset.checked_add(size)?.checked_next_multiple_of(ALIGN)?;
-        if end as usize > self.size {
-            return None;
+        let size = size.checked_next_multiple_of(ALIGN)?;
+        let mut chunks = self.chunks();
+        if chunks.last().is_none_or(|last| last.size - last.taken < size) {
+            let chunk = Chunk::new(chunks.last(), size)?;
+            chunks.push(chunk);
         }
-        // The GIL is held: nobody else takes at the same time.
-        self.taken.store(end, Ordering::Relaxed);
+        let is_small = chunks.len() == 1;
+        let last = chunks.last_mut()?;
+        let within = last.taken;
+        last.taken += size;
         // Huge pages come by themselves.
-        if (offset as usize) < SMALL {
-            prefault(start + offset as usize, (size as usize).min(SMALL - offset as usize));
+        if is_small && last.size as usize == SMALL {
+            prefault(last.address + within as usize, size as usize);
         }
-        Some(offset)
+        Some(last.offset + within)
     }
 
     /// Address of what has this offset.
     pub fn address(&self, offset: u32) -> Option<usize> {
-        Some(self.start()? + offset as usize)
+        let chunks = self.chunks();
+        let chunk = chunks.iter().rev().find(|chunk| chunk.offset <= offset)?;
+        Some(chunk.address + (offset - chunk.offset) as usize)
     }
 
     /// Whether an address was taken.
     pub fn contains(&self, address: usize) -> bool {
-        let start = self.start.get().copied().flatten();
-        let offset = start.and_then(|start| address.checked_sub(start));
-        offset.is_some_and(|offset| offset < self.taken.load(Ordering::Relaxed) as usize)
-    }
-
-    fn start(&self) -> Option<usize> {
-        *self.start.get_or_init(|| reserve(self.size))
+        let inside = |chunk: &Chunk| address.checked_sub(chunk.address).is_some_and(|at| at < chunk.taken as usize);
+        self.chunks().iter().any(inside)
     }
 }
 
-/// Reserves addresses for `size` bytes, of which all but the first [`SMALL`] may be in huge pages.
+impl Chunk {
+    /// The chunk after `last`, with room for `size` bytes.
+    fn new(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
+        let least = if last.is_none() { SMALL } else { LARGE };
+        let size = (size as usize).max(least).next_multiple_of(HUGE);
+        let address = reserve(size)?;
+        if size > SMALL {
+            // A system without huge pages refuses, which changes nothing else.
+            // SAFETY: a mapping of this size.
+            unsafe { libc::madvise(address as *mut libc::c_void, size, libc::MADV_HUGEPAGE) };
+        }
+        let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
+        let size = u32::try_from(size).ok().filter(|size| offset.checked_add(*size).is_some())?;
+        Some(Chunk { offset, size, taken: 0, address })
+    }
+}
+
+/// Memory of `size` bytes, a multiple of [`HUGE`], at a multiple of it.
 fn reserve(size: usize) -> Option<usize> {
-    let length = size + HUGE + SMALL;
-    let (protection, flags) =
-        (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     // SAFETY: a new mapping.
-    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, -1, 0) };
+    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), size + HUGE, protection, flags, -1, 0) };
     if mapped == libc::MAP_FAILED {
         return None;
     }
-    let huge = (mapped as usize + SMALL).next_multiple_of(HUGE);
-    let rest = mapped as usize + length - huge;
-    // A system without huge pages refuses, which changes nothing else.
-    // SAFETY: the rest of the mapping.
-    unsafe { libc::madvise(huge as *mut libc::c_void, rest, libc::MADV_HUGEPAGE) };
-    Some(huge - SMALL)
+    let start = (mapped as usize).next_multiple_of(HUGE);
+    let before = start - mapped as usize;
+    for (address, length) in [(mapped as usize, before), (start + size, HUGE - before)] {
+        if length != 0 {
+            // SAFETY: ends of the new mapping that nobody uses.
+            unsafe { libc::munmap(address as *mut libc::c_void, length) };
+        }
+    }
+    Some(start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fill(arena: &Arena, offset: u32, size: usize, byte: u8) {
+        let address = arena.address(offset).unwrap();
+        assert!(arena.contains(address) && arena.contains(address + size - 1));
+        // SAFETY: taken from the arena.
+        unsafe { std::ptr::write_bytes(address as *mut u8, byte, size) };
+    }
+
     #[test]
-    fn pieces_lie_apart_and_inside() {
-        let arena = Arena::new(3 * HUGE, 3);
-        assert!(!arena.contains(0));
-        let (first, second) = (arena.take(1).unwrap(), arena.take(HUGE as u32).unwrap());
-        assert_eq!((first, second), (0, ALIGN));
-        let address = arena.address(second).unwrap();
-        assert!((address - ALIGN as usize + SMALL).is_multiple_of(HUGE));
-        assert!(arena.contains(address) && !arena.contains(address + 2 * HUGE));
-        assert_eq!(arena.take(3 * HUGE as u32), None);
-        let last = arena.address(arena.take(HUGE as u32).unwrap()).unwrap();
-        // SAFETY: taken from the area.
-        unsafe { std::ptr::write_bytes(last as *mut u8, 1, HUGE) };
+    fn pieces_lie_apart() {
+        let arena = Arena::default();
+        assert!(!arena.contains(0) && arena.address(0).is_none());
+        let sizes = [1, HUGE, 0, SMALL, LARGE - 1, LARGE + 1, 1];
+        let taken: Vec<(u32, usize)> = sizes.iter().map(|&size| (arena.take(size as u32).unwrap(), size)).collect();
+        assert!(taken.iter().all(|(offset, _)| offset.is_multiple_of(ALIGN)));
+        assert!(taken.windows(2).all(|pair| pair[0].0 as usize + pair[0].1 <= pair[1].0 as usize));
+        let nonempty: Vec<_> = taken.iter().zip(1..).filter(|((_, size), _)| *size != 0).collect();
+        nonempty.iter().for_each(|((offset, size), byte)| fill(&arena, *offset, *size, *byte));
+        for ((offset, size), byte) in nonempty {
+            let address = arena.address(*offset).unwrap();
+            // SAFETY: taken from the arena, and filled.
+            let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, *size) };
+            assert!(bytes.iter().all(|found| *found == byte));
+        }
+        assert_eq!(arena.take(u32::MAX), None);
+    }
+
+    #[test]
+    fn what_is_beyond_the_first_chunk_may_be_in_huge_pages() {
+        let arena = Arena::default();
+        let (small, large) = (arena.take(SMALL as u32).unwrap(), arena.take(1).unwrap());
+        let advised = |offset| {
+            let address = arena.address(offset).unwrap();
+            assert!(offset == small || address.is_multiple_of(HUGE));
+            flags_of(address).contains(" hg")
+        };
+        let possible = std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists();
+        assert_eq!((advised(small), advised(large)), (false, possible));
+    }
+
+    /// `VmFlags` of the mapping that has this address.
+    fn flags_of(address: usize) -> String {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let mut inside = false;
+        for line in smaps.lines() {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            if let Some((Ok(start), Ok(end))) =
+                range.map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)))
+            {
+                inside = (start..end).contains(&address);
+            } else if inside && line.starts_with("VmFlags:") {
+                return line.to_owned();
+            }
+        }
+        panic!("{address:#x} is not mapped");
     }
 }

@@ -1,56 +1,71 @@
 //! Reads parts of a mapped image from its file.
 //!
-//! To copy a unit from the mapping would make its pages and their neighbours resident first, and each costs more than its
-//! copy. The file is opened anew each time: a descriptor that stays open is something that a process sees, and may close.
+//! To copy a unit from the mapping would make its pages and their neighbours resident first. The file is opened anew for each
+//! unit: a descriptor that stays open is something that a process sees, and may close.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The file that an image was mapped from.
+use crate::image::Malformed;
+
+/// The file that an image was judged by and mapped from.
 #[derive(Debug)]
 pub struct ImageFile {
     path: PathBuf,
+    stamp: Stamp,
+}
+
+/// What tells a file from others, and from itself after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
     device: u64,
     inode: u64,
-    /// Another file has its name now, or it cannot be opened any more.
-    is_gone: AtomicBool,
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    fn of(file: &File) -> std::io::Result<Stamp> {
+        let metadata = file.metadata()?;
+        Ok(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            seconds: metadata.mtime(),
+            nanoseconds: metadata.mtime_nsec(),
+        })
+    }
 }
 
 impl ImageFile {
     /// The open file `file` with this absolute path.
     pub fn new(path: &Path, file: &File) -> std::io::Result<ImageFile> {
-        let metadata = file.metadata()?;
-        let (device, inode) = (metadata.dev(), metadata.ino());
-        Ok(ImageFile { path: path.to_owned(), device, inode, is_gone: AtomicBool::new(false) })
+        Ok(ImageFile { path: path.to_owned(), stamp: Stamp::of(file)? })
     }
 
-    /// Fills each slice from its position on. `false` if that is not possible: they may have been written to.
-    ///
-    /// The file is the one that is mapped: its inode is not used again as long as it is.
-    pub fn read(&self, parts: &mut [(u64, &mut [u8])]) -> bool {
-        if self.is_gone() {
-            return false;
-        }
-        let read = self
-            .open()
-            .is_some_and(|file| parts.iter_mut().all(|(position, bytes)| file.read_exact_at(bytes, *position).is_ok()));
-        self.is_gone.store(!read, Ordering::Relaxed);
-        read
-    }
-
-    /// Whether nothing can be read any more.
-    pub fn is_gone(&self) -> bool {
-        self.is_gone.load(Ordering::Relaxed)
-    }
-
-    fn open(&self) -> Option<File> {
+    /// Opens the file again. `None` if it cannot be opened now, or another file has its name: what is mapped is still right. An
+    /// error if it is the same file and was written to: nothing of it can be believed, nor of the mapping.
+    pub fn open(&self) -> Result<Option<File>, Malformed> {
         // Whatever has the name by now: nobody waits for it.
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok()?;
-        let metadata = file.metadata().ok()?;
-        ((metadata.dev(), metadata.ino()) == (self.device, self.inode)).then_some(file)
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok();
+        let Some((file, stamp)) = file.and_then(|file| Stamp::of(&file).ok().map(|stamp| (file, stamp))) else {
+            return Ok(None);
+        };
+        match stamp {
+            _ if stamp == self.stamp => Ok(Some(file)),
+            _ if (stamp.device, stamp.inode) == (self.stamp.device, self.stamp.inode) => Err(Malformed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Fills `bytes` from `position` on. The descriptor has to be that of the file still: a program that closes what it does not
+    /// know may have closed it, and opened another with its number.
+    pub fn read(&self, file: &File, position: u64, bytes: &mut [u8]) -> Result<(), Malformed> {
+        file.read_exact_at(bytes, position).map_err(|_| Malformed)?;
+        if Stamp::of(file).ok() == Some(self.stamp) { Ok(()) } else { Err(Malformed) }
     }
 }
 
@@ -59,27 +74,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_was_replaced_is_not_read() {
+    fn a_file_is_read_as_long_as_it_is_the_same() {
         let path = std::env::temp_dir().join(format!("cds-file-{}", std::process::id()));
         std::fs::write(&path, b"0123456789").unwrap();
         let kept = File::open(&path).unwrap();
         let file = ImageFile::new(&path, &kept).unwrap();
         let mut bytes = [0; 4];
-        let (first, second) = bytes.split_at_mut(1);
-        assert!(file.read(&mut [(3, first), (7, second)]));
-        assert_eq!(&bytes, b"3789");
+        let opened = file.open().unwrap().unwrap();
+        file.read(&opened, 3, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"3456");
+        assert_eq!(file.read(&opened, 8, &mut bytes), Err(Malformed));
+        // Cut off, and so another.
+        std::fs::write(&path, b"01234").unwrap();
+        assert_eq!(file.read(&opened, 0, &mut bytes), Err(Malformed));
+        assert!(file.open().is_err());
+        // Another file.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, b"abcdefghij").unwrap();
-        assert!(!file.read(&mut [(3, &mut bytes)]) && !file.read(&mut []) && file.is_gone());
+        assert!(file.open().unwrap().is_none());
         std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_ends_early_is_not_read() {
-        let path = std::env::temp_dir().join(format!("cds-short-{}", std::process::id()));
-        std::fs::write(&path, b"0123").unwrap();
-        let file = ImageFile::new(&path, &File::open(&path).unwrap()).unwrap();
-        assert!(!file.read(&mut [(2, &mut [0; 4])]));
-        std::fs::remove_file(&path).unwrap();
+        assert!(file.open().unwrap().is_none());
     }
 }

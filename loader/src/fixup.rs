@@ -87,7 +87,7 @@ impl Fixups {
         let counts = image.counts();
         Ok(Fixups {
             units: Words::new(counts.units),
-            copies: Arena::new(image.size_of_units(), counts.units),
+            copies: Arena::default(),
             chunks: Bytes::new(counts.chunks),
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
@@ -118,7 +118,6 @@ impl Fixups {
         self.units.set(number, BUSY);
         let result = py::without_collections(|| self.apply(image, number, filename));
         self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
-        image.unit_was_read();
         result.map(|(memory, _)| memory)
     }
 
@@ -127,7 +126,7 @@ impl Fixups {
         match image.header.units {
             UnitUse::InPlace => Ok(image.memory()),
             UnitUse::Copied => {
-                let own = unit.whole().ok_or(Failure::Malformed)?;
+                let own = image.own_range(unit)?;
                 Ok(Memory::new(image, own, self.copies.address(offset).ok_or(Failure::Python)?))
             }
         }
@@ -141,16 +140,25 @@ impl Fixups {
     /// A unit whose objects are a copy at an offset, with its addresses moved; `externs` is how far the interpreter's are from the
     /// words in the file.
     fn copied(&self, image: &Image, number: u32, externs: u64) -> Result<(Unit, u32), Failure> {
-        let own = image.unit_record(number).and_then(|unit| unit.whole()).ok_or(Failure::Malformed)?;
+        let file = image.open()?;
+        let unit = match &file {
+            Some(file) => image.read_unit(file, number)?,
+            None => {
+                image.reads_mapping();
+                image.unit(number).ok_or(Failure::Malformed)?
+            }
+        };
+        let own = image.own_range(&unit.record)?;
         let offset = self.copies.take(own.size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
         // SAFETY: just taken.
-        let unit = unsafe { image.copy_unit(number, address, &Moves::of_copy(image, externs, own, address)) }?;
+        unsafe { image.copy(file.as_ref(), own, address, &Moves::of_copy(image, externs, own, address)) }?;
         Ok((unit, offset))
     }
 
     /// A unit whose objects are where they were mapped; `moves` is what is left to be done.
     fn in_place(&self, image: &Image, number: u32, moves: &Moves) -> Result<(Unit, u32), Failure> {
+        image.reads_mapping();
         let unit = image.unit(number).ok_or(Failure::Malformed)?;
         if moves.is_empty() {
             image.prefault(unit.record.written)?;
@@ -299,7 +307,7 @@ impl Fixups {
         own: format::Filename,
         filename: &Filename<'_>,
     ) -> Result<(u64, u64), Failure> {
-        let predicted = memory.object(own.string, self.strings.head_size())?;
+        let predicted = memory.object(own.string, self.strings.least_size())?;
         let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
         let string = if own.interned {
             // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.

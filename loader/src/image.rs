@@ -1,6 +1,7 @@
 //! A checked view of a mapped image: every table read is bounds-checked here.
 
 use std::borrow::Cow;
+use std::fs::File;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
@@ -229,44 +230,62 @@ impl Image {
         Unit::new(record, Cow::Borrowed(&self.tables.fixups[self.table_of(number, &record)?]))
     }
 
-    /// Reads a unit, its table into memory of its own and its objects to `address`, and moves all addresses in them. From the file
-    /// if that is possible: what is read from the mapping becomes resident, with its neighbours.
+    /// The file, to read units from; `None` if they are to be copied from the mapping.
+    pub fn open(&self) -> Result<Option<File>, Malformed> {
+        self.file.open()
+    }
+
+    /// A unit and a copy of its table, read from the file.
+    pub fn read_unit(&self, file: &File, number: u32) -> Result<Unit, Malformed> {
+        let record = self.unit_record(number).ok_or(Malformed)?;
+        let range = self.table_of(number, &record).ok_or(Malformed)?;
+        let start = self.tables.fixups.as_ptr() as usize - self.base + range.start;
+        let mut table = Vec::new();
+        table.try_reserve_exact(range.len()).map_err(|_| Malformed)?;
+        table.resize(range.len(), 0);
+        self.file.read(file, start as u64, &mut table)?;
+        Unit::new(record, Cow::Owned(table)).ok_or(Malformed)
+    }
+
+    /// The objects of a unit that can be copied: one range beyond the pool.
+    pub fn own_range(&self, unit: &UnitRecord) -> Result<Range, Malformed> {
+        let own = unit.whole().filter(|own| own.start >= self.header.pool).ok_or(Malformed)?;
+        self.words(own)?;
+        Ok(own)
+    }
+
+    /// Copies a range of objects to `address`, from the file or from the mapping, and moves all addresses in them.
     ///
     /// # Safety
     ///
-    /// Nobody else has the bytes at `address`, as many as the unit's ranges have together; it is a multiple of a slot's size.
-    pub unsafe fn copy_unit(&self, number: u32, address: usize, moves: &Moves) -> Result<Unit, Malformed> {
-        let record = self.unit_record(number).ok_or(Malformed)?;
-        let own = record.whole().ok_or(Malformed)?;
-        let (start, count) = self.words(own)?;
-        let range = self.table_of(number, &record).ok_or(Malformed)?;
-        let mut table = vec![0; range.len()];
-        let position = |address: usize| (address - self.base) as u64;
-        let at = position(self.tables.fixups.as_ptr() as usize + range.start);
+    /// Nobody else has the `range.size` bytes at `address`, which is a multiple of a slot's size.
+    pub unsafe fn copy(
+        &self,
+        file: Option<&File>,
+        range: Range,
+        address: usize,
+        moves: &Moves,
+    ) -> Result<(), Malformed> {
+        let (start, count) = self.words(range)?;
         // SAFETY: as this function says.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(address as *mut u8, own.size as usize) };
-        let is_read = self.file.read(&mut [(at, &mut table), (position(start as usize), bytes)]);
-        let unit = if is_read { Unit::new(record, Cow::Owned(table)) } else { self.unit(number) }.ok_or(Malformed)?;
-        // SAFETY: the same memory.
         let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
-        self.count_patched(if is_read {
-            moves.apply(to)
-        } else {
+        let Some(file) = file else {
             // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
             let from = unsafe { std::slice::from_raw_parts(start, count) };
-            moves.copy(from, to)
-        });
-        Ok(unit)
+            self.count_patched(moves.copy(from, to));
+            return Ok(());
+        };
+        // SAFETY: the same words.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
+        self.file.read(file, (start as usize - self.base) as u64, bytes)?;
+        self.count_patched(moves.apply(to));
+        Ok(())
     }
 
-    /// Notes that what is mapped of a unit's table, and of its objects if they were copied, was read for the last time. Around
-    /// each page that is read the system maps fifteen others: now and then they are given back, or a process would in time have
-    /// all of them resident.
-    pub fn unit_was_read(&self) {
+    /// Notes that a unit's table is read from the mapping, and its objects if they are copied. Around each page that is read the
+    /// system maps others: now and then they are given back, or a process would in time have all of them resident.
+    pub fn reads_mapping(&self) {
         const EVERY: u32 = 16;
-        if self.header.units == UnitUse::Copied && !self.file.is_gone() {
-            return;
-        }
         if self.units_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
@@ -308,11 +327,6 @@ impl Image {
         Memory::new(self, own, self.objects + pool as usize)
     }
 
-    /// Bytes of all units' own objects.
-    pub fn size_of_units(&self) -> usize {
-        (self.size - self.header.pool) as usize
-    }
-
     /// Counts slots that were written.
     pub fn count_patched(&self, slots: u64) {
         self.patched.fetch_add(slots, Ordering::Relaxed);
@@ -337,9 +351,9 @@ impl Image {
     /// Moves all addresses in a range of objects that nobody has used yet.
     pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
+        prefault(start as usize, count * size_of::<u64>());
         // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
         let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-        prefault(start as usize, count * size_of::<u64>());
         self.count_patched(moves.apply(words));
         Ok(())
     }

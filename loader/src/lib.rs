@@ -3,14 +3,14 @@
 //! A file to read first is `activate.rs`: it judges an image ([`judge`]), maps it ([`map`]), checks its tables
 //! ([`image`]) and puts a finder on `sys.meta_path` ([`finder`]). From then on an import of a module of the
 //! image goes through [`search`] (is it what the ordinary search would find?), [`spec`], [`module_loader`] (is
-//! the source unchanged?) and [`fixup`] (make the objects usable in this process). Whatever is not certain is
+//! the source unchanged?) and [`fixup`] (make the objects usable in this process: where they are mapped, or in a copy that [`file`]
+//! reads into an [`arena`]). Whatever is not certain is
 //! left to the ordinary import. Named objects go another way: [`data`] opens an image for them, [`objects`] is the
 //! mapping that a program gets, [`recipe`] makes the values. [`opened`] holds every image that is mapped.
 //!
 //! **Invariant**: all code runs with the GIL held, see [`py`].
-//! **Invariant**: raw memory of the image is touched in [`image`] only, where every position is checked.
-//! **Invariant**: nothing of the image is written before a module or object that needs it is asked for, except that
-//! an image that is not at its preferred base has its shared part relocated.
+//! **Invariant**: tables are read in [`image`] only, objects in [`memory`] and [`image`], where every position is checked.
+//! **Invariant**: nothing of the image is written before a module or object that needs it is asked for.
 
 #![warn(clippy::undocumented_unsafe_blocks)]
 

@@ -40,6 +40,11 @@ impl Strings {
         self.layout.str_.compact_data
     }
 
+    /// Bytes of a string at least.
+    pub fn least_size(&self) -> u32 {
+        self.layout.str_.ascii_data
+    }
+
     /// Address of the image's own copy of the string at `offset`, and the canonical copy.
     pub fn canonical(&self, memory: &Memory<'_>, offset: u32) -> Result<(*mut PyObject, NonNull<PyObject>), Failure> {
         let rows = &self.layout.str_;

@@ -27,12 +27,15 @@ fn never_called(python: &Interpreter) -> Result<()> {
     let (pages, private) = (number("functions", "pages")?, number("functions", "private")?);
     ensure!(pages > 100, "few pages: {report}");
     ensure!(number("names", "private")? > 0, "interning writes: {report}");
+    let (read, objects) = (number("read", "bytes")?, number("read", "objects")?);
     if python.writes_nothing() {
+        ensure!(read * 10 < objects, "what is used in place is not read: {report}");
         ensure!(private == 0, "pages of functions are written to: {report}");
         let (dirty, resident) = (number("smaps", "Private_Dirty")?, number("smaps", "Rss")?);
         ensure!(dirty * 3 < resident, "written to: {report}");
     } else {
         ensure!(private == pages, "a copy is private: {report}");
+        ensure!(read > objects, "a copy is read from the file, not from the mapping: {report}");
         println!("skipped on {}: shared pages, because {}", python.label, python.why_it_writes());
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::results::{PageRow, PageWay, Pages};
 /// Name of the hidden subcommand that is one measurement.
 pub const COMMAND: &str = "change-pages";
 
-/// Bytes in a page: images are for x86-64 alone.
+/// Bytes in a page of x86-64, which is what is measured.
 const PAGE: usize = 4096;
 
 /// Pages of the file: as many as a large environment has.

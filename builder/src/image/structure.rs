@@ -135,8 +135,11 @@ impl Checker<'_, '_> {
             if sums != (Some(record.front_checksum), Some(record.back_checksum)) {
                 self.report("fixups", format!("a checksum of unit {number} does not agree"));
             }
-            if image.header.units == UnitUse::Copied && record.whole().is_none() {
-                self.report("units", format!("the ranges of unit {number} do not follow on each other"));
+            if image.header.units == UnitUse::Copied && record.whole().is_none_or(|own| own.start < image.header.pool) {
+                self.report(
+                    "units",
+                    format!("the ranges of unit {number} do not follow on each other beyond the pool"),
+                );
             }
             if !record.ranges().into_iter().all(|range| self.inside(range)) {
                 self.report("fixups", format!("unit {number} lies outside the objects"));
@@ -180,6 +183,37 @@ impl Checker<'_, '_> {
                 moves && word.wrapping_sub(header.externs_start) < header.externs_size && !predicted.contains(&word);
             if bad_own || bad_extern {
                 wrong.push(format!("the word {word:#x} at {:#x} points to no object", number * 8));
+            }
+        }
+        wrong.into_iter().for_each(|message| self.report("addresses", message));
+        if header.units == UnitUse::Copied {
+            self.copies();
+        }
+    }
+
+    /// What is copied points to itself and to the pool, which points to nothing else.
+    fn copies(&mut self) {
+        let (image, pool) = (self.image, self.image.header.pool);
+        let first = image.address(0);
+        let pool = Range { start: 0, size: pool };
+        let mut owners: Vec<Range> =
+            image.units.iter().filter_map(UnitRecord::whole).filter(|own| own.size != 0).collect();
+        owners.push(pool);
+        owners.sort_by_key(|own| own.start);
+        let mut wrong = Vec::new();
+        if owners.windows(2).any(|pair| u64::from(pair[0].start) + u64::from(pair[0].size) > u64::from(pair[1].start)) {
+            wrong.push("two units overlap".to_owned());
+        }
+        let bytes = image.section(SectionKind::Objects);
+        let has = |range: &Range, at: u64| at.wrapping_sub(u64::from(range.start)) < u64::from(range.size);
+        for own in &owners {
+            let words = bytes.get(own.start as usize..).unwrap_or_default().chunks_exact(8).take(own.size as usize / 8);
+            for (number, word) in words.enumerate() {
+                let target = u64::from_le_bytes(word.try_into().expect("eight bytes")).wrapping_sub(first);
+                if target < u64::from(self.objects()) && !has(own, target) && !has(&pool, target) {
+                    let at = own.start as usize + number * 8;
+                    wrong.push(format!("the word at {at:#x} points into another unit, which is copied elsewhere"));
+                }
             }
         }
         wrong.into_iter().for_each(|message| self.report("addresses", message));
