@@ -171,6 +171,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     };
     let tables = tables::assemble(&plan, notes_text);
     let encoded = tables.encode();
+    // Only bytes from here on: what they were made of makes room for the file.
+    drop((constants, units));
     let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
     let frame = elf::frame(&sizes, written.bytes.len())?;
 
