@@ -3,6 +3,7 @@
 mod bad_input;
 mod behaviour;
 mod cli;
+mod copies;
 mod coverage;
 mod damage;
 mod determinism;
@@ -47,7 +48,7 @@ const HERE: [(&str, Suite, &str); 3] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 24] = [
+const EVERYWHERE: [Suite; 25] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -68,6 +69,7 @@ const EVERYWHERE: [Suite; 24] = [
     properties::trials,
     relocated::trials,
     pages::trials,
+    copies::trials,
     specialise::trials,
     finalisation::trials,
     outcomes::trials,

@@ -39,14 +39,18 @@ pub fn interpreter_dict() -> Option<Object> {
 
 /// Runs `body` without collections of garbage in between, whose finalizers may run any Python code and let other threads run.
 pub fn without_collections<T>(body: impl FnOnce() -> T) -> T {
+    /// Also if `body` panics.
+    struct Enable;
+    impl Drop for Enable {
+        fn drop(&mut self) {
+            // SAFETY: the GIL is held: nothing gives it up without collections.
+            unsafe { ffi::PyGC_Enable() };
+        }
+    }
     // SAFETY: the GIL is held.
     let was_enabled = unsafe { ffi::PyGC_Disable() } != 0;
-    let result = body();
-    if was_enabled {
-        // SAFETY: the GIL is held.
-        unsafe { ffi::PyGC_Enable() };
-    }
-    result
+    let _again = was_enabled.then_some(Enable);
+    body()
 }
 
 /// The code of the innermost Python function that runs.

@@ -1,0 +1,146 @@
+//! Units that are copied: what happens when a part of the image, or its file, is not what it was.
+
+use anyhow::{Context, Result, ensure};
+use cds_layout::format::{Range, Reader, Section, SectionKind, UnitRecord, find_header};
+use cds_tests::environments::Environment;
+use cds_tests::files::{read, write};
+use cds_tests::fixtures;
+use cds_tests::interpreters::{Interpreter, Interpreters};
+use cds_tests::suite::on_each;
+use cds_tests::tools::tools;
+use libtest_mimic::Trial;
+
+pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
+    on_each(
+        interpreters,
+        "copies",
+        &[("verified", verified), ("one_damaged", one_damaged), ("overwritten", overwritten), ("forked", forked)],
+    )
+}
+
+const MODULES: [&str; 6] = ["one", "two", "three", "four", "five", "six"];
+
+/// Six modules with a package's worth of functions each, and an image of them with copied units at the usual place.
+fn environment(python: &Interpreter) -> Result<Environment> {
+    let environment = Environment::small(python)?;
+    for (number, name) in MODULES.iter().enumerate() {
+        let functions: String =
+            (0..40).map(|n| format!("def f{n}(x):\n    return [x, {number}.{n}5, 'text {number} {n}']\n")).collect();
+        write(environment.site.join(format!("{name}.py")), functions)?;
+    }
+    environment.build(&environment.image())?.args(["--units", "copied"]).args(MODULES).ok()?;
+    Ok(environment)
+}
+
+/// Where things are in an image.
+struct Places {
+    base: u64,
+    objects: Section,
+    units: Section,
+}
+
+impl Places {
+    fn of(image: &[u8]) -> Result<Places> {
+        let (header, _) = find_header(image).map_err(|error| anyhow::anyhow!("no header: {error:?}"))?;
+        let mut reader = Reader::new(&image[header.sections as usize..]);
+        let sections: Vec<Section> = (0..header.section_count).map_while(|_| Section::decode(&mut reader)).collect();
+        let section = |kind: SectionKind| {
+            sections.iter().find(|section| section.kind == kind as u32).copied().context("no such section")
+        };
+        Ok(Places {
+            base: header.preferred_base,
+            objects: section(SectionKind::Objects)?,
+            units: section(SectionKind::Units)?,
+        })
+    }
+
+    fn ranges(&self, image: &[u8]) -> Vec<Range> {
+        let mut reader = Reader::new(&image[self.units.position as usize..][..self.units.size as usize]);
+        let records = std::iter::from_fn(|| UnitRecord::decode(&mut reader));
+        records.filter_map(|unit| unit.whole()).filter(|own| own.size != 0).collect()
+    }
+}
+
+/// `verify` proves that what is copied points to itself and to the pool.
+fn verified(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let mut image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    let ranges = places.ranges(&image);
+    ensure!(ranges.len() == MODULES.len(), "units: {ranges:?}");
+    let (one, other) = (ranges[0], ranges[1]);
+    let address = |offset: u32| places.base + u64::from(places.objects.position) + u64::from(offset);
+    let position = |offset: u32| (places.objects.position + offset) as usize;
+    let word =
+        |image: &[u8], offset: u32| u64::from_le_bytes(image[position(offset)..][..8].try_into().expect("eight bytes"));
+    let mut slots = (one.start..one.start + one.size).step_by(8);
+    let slot = slots.find(|&slot| word(&image, slot).wrapping_sub(address(one.start)) < u64::from(one.size));
+    let slot = slot.context("a unit that does not point to itself")?;
+    let copy = environment.scratch.join("stray.so");
+    let verify = || Ok::<_, anyhow::Error>(tools()?.cds_build().arg("verify").arg(&copy));
+    write(&copy, &image)?;
+    verify()?.ok()?;
+    image[position(slot)..][..8].copy_from_slice(&address(other.start).to_le_bytes());
+    write(&copy, &image)?;
+    let output = verify()?.output()?;
+    let text = format!("the word at {slot:#x} points into another unit");
+    ensure!(output.status == 1 && output.stderr.contains(&text), "{text}: {output}");
+    Ok(())
+}
+
+/// A unit whose record says that it is enormous is left to the ordinary import; all others are served.
+fn one_damaged(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    for unit in 0..MODULES.len() {
+        // The highest byte but one of the size of its last range.
+        let at = places.units.position as usize + unit * UnitRecord::SIZE + 28 + 2;
+        let mut damaged = image.clone();
+        damaged[at] ^= 0x10;
+        std::fs::remove_file(environment.image())?;
+        write(environment.image(), damaged)?;
+        let text = format!(
+            "import {}, cds_loader, json\nprint(json.dumps([[m.f7(1) for m in ({},)], cds_loader.status()]))",
+            MODULES.join(", "),
+            MODULES.join(", ")
+        );
+        let result = environment.script(&text)?.silent()?.json()?;
+        ensure!(result[0].as_array().is_some_and(|values| values.len() == MODULES.len()), "{result}");
+        ensure!(result[1]["served"] == MODULES.len() - 1, "unit {unit}: {result}");
+    }
+    Ok(())
+}
+
+/// A file that is overwritten in place while a process has it mapped is not used any more.
+fn overwritten(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let run = environment.python().arg(fixtures().join("programs/overwritten.py")).arg(environment.image());
+    let report = run.args(MODULES).ok()?.silent()?.json()?;
+    ensure!(report["before"]["served"] == 1 && report["after"]["served"] == 1, "{report}");
+    ensure!(report["values"].as_array().is_some_and(|values| values.len() == MODULES.len()), "{report}");
+    Ok(())
+}
+
+/// Copies stay right on both sides of a fork, those from before it and those from after it.
+fn forked(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let text = "\
+import os, sys, one, two
+one.f1.changed = two.f2.changed = 'before'
+child = os.fork()
+import three, four
+one.f1.changed = 'child' if child == 0 else 'parent'
+import five, six, cds_loader
+modules = one, two, three, four, five, six
+values = [[getattr(m, f'f{n}')(0)[1:] for n in range(40)] for m in modules]
+right = values == [[[float(f'{i}.{n}5'), f'text {i} {n}'] for n in range(40)] for i in range(6)]
+right = right and all(map(cds_loader.owns, (m.f3.__code__ for m in modules))) and cds_loader.status()['served'] == 6
+if child == 0:
+    os._exit(0 if right and one.f1.changed == 'child' else 1)
+print(right and one.f1.changed == 'parent' and two.f2.changed == 'before', os.waitpid(child, 0)[1])
+";
+    let output = environment.script(text)?.silent()?;
+    ensure!(output.stdout == "True 0\n", "{output}");
+    Ok(())
+}
