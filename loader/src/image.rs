@@ -269,15 +269,15 @@ impl Image {
         let (start, count) = self.words(range)?;
         // SAFETY: as this function says.
         let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
-        let Some(file) = file else {
+        match file {
+            Some(file) => {
+                // SAFETY: the same words.
+                let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
+                self.file.read(file, (start as usize - self.base) as u64, bytes)?;
+            }
             // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
-            let from = unsafe { std::slice::from_raw_parts(start, count) };
-            self.count_patched(moves.copy(from, to));
-            return Ok(());
-        };
-        // SAFETY: the same words.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
-        self.file.read(file, (start as usize - self.base) as u64, bytes)?;
+            None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),
+        }
         self.count_patched(moves.apply(to));
         Ok(())
     }

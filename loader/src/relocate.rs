@@ -73,28 +73,11 @@ impl Moves {
         self.apply_plainly(words)
     }
 
-    /// Copies `from` to `to`, with every address moved; how many there were. Both are equally long.
-    pub fn copy(&self, from: &[u64], to: &mut [u64]) -> u64 {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has what the function needs.
-            return unsafe { self.copy_wide(from, to) };
-        }
-        self.copy_plainly(from, to)
-    }
-
     /// The same loop, four words at a time.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn apply_wide(&self, words: &mut [u64]) -> u64 {
         self.apply_plainly(words)
-    }
-
-    /// The same loop, four words at a time.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn copy_wide(&self, from: &[u64], to: &mut [u64]) -> u64 {
-        self.copy_plainly(from, to)
     }
 
     #[inline(always)]
@@ -113,25 +96,6 @@ impl Moves {
             [a, ..] if self.count == 1 => each([a], words),
             [a, b, _] if self.count == 2 => each([a, b], words),
             windows => each(windows, words),
-        }
-    }
-
-    #[inline(always)]
-    fn copy_plainly(&self, from: &[u64], to: &mut [u64]) -> u64 {
-        #[inline(always)]
-        fn each<const N: usize>(windows: [Window; N], from: &[u64], to: &mut [u64]) -> u64 {
-            let one = |(to, from): (&mut u64, &u64)| {
-                let (moved, found) = moved(&windows, *from);
-                *to = moved;
-                found
-            };
-            to.iter_mut().zip(from).map(one).sum()
-        }
-        match self.windows {
-            _ if self.count == 0 => each([], from, to),
-            [a, ..] if self.count == 1 => each([a], from, to),
-            [a, b, _] if self.count == 2 => each([a, b], from, to),
-            windows => each(windows, from, to),
         }
     }
 }
@@ -164,10 +128,6 @@ mod tests {
         assert_eq!((moves.apply(&mut words), &words[..]), (found, after));
         let mut words = before.to_vec();
         assert_eq!((moves.apply_plainly(&mut words), &words[..]), (found, after));
-        let mut words = vec![1; before.len()];
-        assert_eq!((moves.copy(before, &mut words), &words[..]), (found, after));
-        let mut words = vec![1; before.len()];
-        assert_eq!((moves.copy_plainly(before, &mut words), &words[..]), (found, after));
     }
 
     #[test]
