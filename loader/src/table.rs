@@ -12,11 +12,7 @@ pub struct Pointers<T>(Box<[AtomicUsize]>, std::marker::PhantomData<AtomicPtr<T>
 impl<T> Pointers<T> {
     /// A table for numbers below `len`.
     pub fn new(len: usize) -> Self {
-        // A vector of zeros is calloc'ed; a vector of atomics would be written.
-        let zeros: Box<[usize]> = vec![0; len].into_boxed_slice();
-        // SAFETY: `AtomicUsize` has the size, alignment (on 64-bit targets) and bit validity of `usize`.
-        let atomics = unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [AtomicUsize]) };
-        Pointers(atomics, std::marker::PhantomData)
+        Pointers(zeros(len), std::marker::PhantomData)
     }
 
     /// The entry, if there is one.
@@ -33,51 +29,69 @@ impl<T> Pointers<T> {
 }
 
 /// One byte per number, zero at first.
-#[derive(Debug)]
-pub struct Bytes(Box<[AtomicU8]>);
+pub type Bytes = Numbers<AtomicU8>;
 
-impl Bytes {
+/// One 32-bit number per number, zero at first.
+pub type Words = Numbers<AtomicU32>;
+
+/// One number per number, zero at first.
+#[derive(Debug)]
+pub struct Numbers<A>(Box<[A]>);
+
+impl<A: Atomic> Numbers<A> {
     /// A table for numbers below `len`.
     pub fn new(len: usize) -> Self {
-        let zeros: Box<[u8]> = vec![0; len].into_boxed_slice();
-        // SAFETY: `AtomicU8` has the size, alignment and bit validity of `u8`.
-        Bytes(unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [AtomicU8]) })
+        Numbers(zeros(len))
     }
 
     /// The entry; `None` beyond the table.
-    pub fn get(&self, number: u32) -> Option<u8> {
-        Some(self.0.get(number as usize)?.load(Ordering::Relaxed))
+    pub fn get(&self, number: u32) -> Option<A::Plain> {
+        Some(self.0.get(number as usize)?.load())
     }
 
     /// Writes an entry; a number beyond the table is ignored.
-    pub fn set(&self, number: u32, value: u8) {
+    pub fn set(&self, number: u32, value: A::Plain) {
         if let Some(entry) = self.0.get(number as usize) {
-            entry.store(value, Ordering::Relaxed);
+            entry.store(value);
         }
     }
 }
 
-/// One 32-bit number per number, zero at first.
-#[derive(Debug)]
-pub struct Words(Box<[AtomicU32]>);
+/// An atomic number.
+///
+/// # Safety
+///
+/// It has the size, alignment and bit validity of the plain number.
+pub unsafe trait Atomic {
+    /// The plain number.
+    type Plain: Clone + Default;
+    /// Reads it.
+    fn load(&self) -> Self::Plain;
+    /// Writes it.
+    fn store(&self, value: Self::Plain);
+}
 
-impl Words {
-    /// A table for numbers below `len`.
-    pub fn new(len: usize) -> Self {
-        let zeros: Box<[u32]> = vec![0; len].into_boxed_slice();
-        // SAFETY: `AtomicU32` has the size, alignment and bit validity of `u32`.
-        Words(unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [AtomicU32]) })
-    }
-
-    /// The entry; `None` beyond the table.
-    pub fn get(&self, number: u32) -> Option<u32> {
-        Some(self.0.get(number as usize)?.load(Ordering::Relaxed))
-    }
-
-    /// Writes an entry; a number beyond the table is ignored.
-    pub fn set(&self, number: u32, value: u32) {
-        if let Some(entry) = self.0.get(number as usize) {
-            entry.store(value, Ordering::Relaxed);
+macro_rules! atomic {
+    ($($atomic:ty: $plain:ty),*) => {$(
+        // SAFETY: so the standard library promises, on 64-bit targets for all of them.
+        unsafe impl Atomic for $atomic {
+            type Plain = $plain;
+            fn load(&self) -> $plain {
+                <$atomic>::load(self, Ordering::Relaxed)
+            }
+            fn store(&self, value: $plain) {
+                <$atomic>::store(self, value, Ordering::Relaxed);
+            }
         }
-    }
+    )*};
+}
+
+atomic!(AtomicU8: u8, AtomicU32: u32, AtomicUsize: usize);
+
+/// Zeros in memory that costs nothing until it is touched.
+fn zeros<A: Atomic>(len: usize) -> Box<[A]> {
+    // A vector of zeros is calloc'ed; a vector of atomics would be written.
+    let zeros: Box<[A::Plain]> = vec![A::Plain::default(); len].into_boxed_slice();
+    // SAFETY: as the trait promises.
+    unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [A]) }
 }
