@@ -13,7 +13,7 @@ use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, TypeId, UnitUse, ValueKind,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitTables, UnitUse, ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -171,8 +171,10 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     };
     let tables = tables::assemble(&plan, notes_text);
     let encoded = tables.encode();
+    let text_words = units.iter().map(UnitTables::text_words).max().unwrap_or(0);
     // Only bytes from here on: what they were made of makes room for the file.
-    drop((constants, units));
+    drop(units);
+    drop(constants);
     let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
     let frame = elf::frame(&sizes, written.bytes.len())?;
 
@@ -182,7 +184,9 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     hash.update(&written.bytes);
     encoded.iter().for_each(|(_, bytes)| hash.update(bytes));
     let digest: [u8; 32] = hash.finalize().into();
-    let base = preferred_base(&digest, u64::from(frame.span), &written.bytes)?;
+    // Behind the last object are the words for strings that are none.
+    let words = u64::from(frame.objects) + u64::from(placement.size) + u64::from(text_words) * u64::from(SLOT);
+    let base = preferred_base(&digest, words.max(frame.span.into()), &written.bytes)?;
     written.rebase(base + u64::from(frame.objects));
 
     // The ELF file, read back and compared.

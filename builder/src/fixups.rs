@@ -3,10 +3,12 @@
 use crate::graph::Str;
 use crate::objects::place::{gc_head, object_size};
 use crate::objects::slots::{Target, for_each_slot, type_of};
-use crate::objects::{Known, Placement};
+use crate::objects::{Known, Place, Placement};
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
-use cds_layout::format::{CHUNK, Extern, Filename, Group, UnitRecord, UnitTables, Writer};
+use cds_layout::format::{
+    CHUNK, Characters, Extern, Filename, Group, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
+};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -81,13 +83,19 @@ pub fn externs(constants: &Constants) -> Vec<Extern> {
 }
 
 /// The fixups of all units, in their order.
-pub fn collect(constants: &Constants, placement: &Placement, layout: &Layout, statics: &Statics) -> Vec<UnitTables> {
+pub fn collect<'a>(
+    constants: &'a Constants,
+    placement: &Placement,
+    layout: &Layout,
+    statics: &Statics,
+) -> Vec<UnitTables<'a>> {
     let collector = Collector { constants, placement, layout, statics };
-    (0..constants.modules.len()).into_par_iter().map(|unit| collector.unit(unit)).collect()
+    let collector = &collector;
+    (0..constants.modules.len() as u32).into_par_iter().map(|unit| collector.unit(unit)).collect()
 }
 
 /// The units' tables as bytes, and their records.
-pub fn encode(units: &[UnitTables], placement: &Placement) -> (Vec<u8>, Vec<UnitRecord>) {
+pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<UnitRecord>) {
     let mut w = Writer::new();
     let mut records = Vec::with_capacity(units.len());
     for (number, unit) in units.iter().enumerate() {
@@ -104,11 +112,11 @@ fn ids(constants: &Constants) -> impl Iterator<Item = NodeId> {
     (0..constants.len() as u32).map(NodeId)
 }
 
-struct Collector<'a> {
+struct Collector<'a, 'b> {
     constants: &'a Constants,
-    placement: &'a Placement,
-    layout: &'a Layout,
-    statics: &'a Statics,
+    placement: &'b Placement,
+    layout: &'b Layout,
+    statics: &'b Statics,
 }
 
 /// Fixups of one unit, not yet sorted.
@@ -118,59 +126,85 @@ struct Collected {
     strings: BTreeMap<u32, Vec<u32>>,
     /// By node id of the frozenset, so that inner ones come first: offset of the items, slots.
     frozensets: BTreeMap<NodeId, (u32, Vec<u32>)>,
-    filename: Option<u32>,
+    filename: Option<Filename>,
     chunks: Vec<u32>,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a, '_> {
     /// Of what the unit uses: its own objects, and those of the pool, which may have been fixed up by another unit before.
-    fn unit(&self, number: usize) -> UnitTables {
+    fn unit(&self, number: u32) -> UnitTables<'a> {
         let mut unit = Collected::default();
-        for &id in &self.constants.modules[number].used {
+        for &id in &self.constants.modules[number as usize].used {
             let node = self.constants.node(id);
-            if !node.is_placed() || node.is_interned() {
+            if node.is_interned() {
                 continue;
             }
-            if self.constants.owner(id).is_none() {
-                self.chunks(id, &mut unit.chunks);
+            let Place::Object(offset) = self.placement.place(number, id) else { continue };
+            if self.placement.is_in_pool(id) {
+                self.chunks(node, offset, &mut unit.chunks);
             }
             for_each_slot(id, self.constants, self.layout, |at, target| {
                 if let Target::Node(child) = target {
-                    self.pointer(self.placement.offset(id) + at, child, &mut unit);
+                    self.pointer(number, offset + at, child, &mut unit);
                 }
             });
         }
-        unit.finish(self.layout)
+        UnitTables { texts: self.texts(number), ..unit.finish() }
+    }
+
+    /// Interned strings that are no objects of the image.
+    fn texts(&self, unit: u32) -> TextTable<'a> {
+        let mut table = TextTable::default();
+        for &id in self.placement.texts(unit) {
+            let (node, text) = (self.constants.node(id), self.constants.node(id).as_str());
+            let text = text.expect("only strings are interned");
+            let characters = Characters::new(text.width, text.ascii).expect("the marshal reader gives such strings");
+            if characters == Characters::Ascii {
+                let size = object_size(node, &self.constants.codes, self.layout);
+                table.room += size.next_multiple_of(u64::from(SLOT)) as u32;
+            }
+            let number = self.placement.numbers.get(id);
+            table.texts.push(Text { number, characters, bytes: &text.data });
+        }
+        table
     }
 
     /// The pieces of the pool that an object lies in, with the collector's head before it.
-    fn chunks(&self, id: NodeId, chunks: &mut Vec<u32>) {
-        let (node, start) = (self.constants.node(id), self.placement.offset(id));
+    fn chunks(&self, node: &Node, start: u32, chunks: &mut Vec<u32>) {
         let end = start + object_size(node, &self.constants.codes, self.layout) as u32;
         chunks.extend((start - gc_head(node, self.layout)) / CHUNK..=(end - 1) / CHUNK);
     }
 
-    fn pointer(&self, slot: u32, child: NodeId, unit: &mut Collected) {
+    fn pointer(&self, number: u32, slot: u32, child: NodeId, unit: &mut Collected) {
+        let offset = |id| self.placement.offset(number, id);
         if let Some(number) = self.statics.number(child) {
             unit.statics.entry(number).or_default().push(slot);
             return;
         }
         match self.constants.node(child) {
             Node::Str(text) if text.interned => {
-                unit.strings.entry(self.placement.offset(child)).or_default().push(slot);
+                if let Place::Object(offset) = self.placement.place(number, child) {
+                    unit.strings.entry(offset).or_default().push(slot);
+                }
             }
             Node::FrozenSet(items) => {
-                let items = self.placement.offset(*items);
+                let items = offset(*items);
                 unit.frozensets.entry(child).or_insert_with(|| (items, Vec::new())).1.push(slot);
             }
-            Node::Filename(..) => unit.filename = Some(self.placement.offset(child)),
+            Node::Filename(..) => {
+                let string = match self.placement.place(number, child) {
+                    Place::Object(offset) => Some(offset),
+                    Place::Text(_) | Place::Nowhere => None,
+                };
+                unit.filename = Some(Filename { string, interned: self.layout.code.interns_filename });
+            }
             _ => {}
         }
     }
 }
 
 impl Collected {
-    fn finish(mut self, layout: &Layout) -> UnitTables {
+    fn finish(mut self) -> UnitTables<'static> {
         let sorted = |mut slots: Vec<u32>| {
             slots.sort_unstable();
             slots
@@ -183,8 +217,9 @@ impl Collected {
         UnitTables {
             statics: groups(self.statics),
             strings: groups(self.strings),
+            texts: TextTable::default(),
             frozensets: self.frozensets.into_values().map(|(key, slots)| Group { key, slots: sorted(slots) }).collect(),
-            filename: self.filename.map(|string| Filename { string, interned: layout.code.interns_filename }),
+            filename: self.filename,
             chunks: self.chunks,
         }
     }

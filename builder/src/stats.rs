@@ -46,8 +46,8 @@ pub struct Notes {
 /// Counts objects by kind.
 pub fn by_kind(constants: &Constants, placement: &Placement, layout: &Layout) -> BTreeMap<String, KindStats> {
     let mut kinds: BTreeMap<String, KindStats> = BTreeMap::new();
-    for &id in &placement.order {
-        let node = constants.node(id);
+    for placed in &placement.order {
+        let node = constants.node(placed.id);
         let name = match node {
             Node::Code(_) => "code",
             Node::Str(s) if s.interned => "str (interned)",

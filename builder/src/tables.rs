@@ -70,7 +70,7 @@ pub struct Plan<'a> {
     /// Where they lie.
     pub placement: &'a Placement,
     /// Fixups by unit.
-    pub units: &'a [UnitTables],
+    pub units: &'a [UnitTables<'a>],
     /// Externs with their link-time addresses.
     pub externs: &'a [(Extern, u64)],
     /// Interned strings of the interpreter.
@@ -117,7 +117,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         let Some(&directory) = numbers.get(&(found.root, found.directory.clone())) else { continue };
         let package = found.package_directory().and_then(|p| numbers.get(&(found.root, p)).copied());
         let code = unit.map_or(NONE, |unit| {
-            placement.offset(constants.modules[unit as usize].root.expect("every module has a root"))
+            placement.offset(unit, constants.modules[unit as usize].root.expect("every module has a root"))
         });
         let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
         names.push(found.name.clone());
@@ -139,7 +139,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         predicted: window.word(link),
         text: match constants.node(id) {
             Node::Extern(Extern::InternedLatin1(character)) => StaticText::Latin1(*character),
-            _ => StaticText::Own(placement.offset(id)),
+            _ => StaticText::Own(placement.offset(Placement::POOL, id)),
         },
     });
     let statics = statics.collect();
@@ -176,7 +176,7 @@ impl Tables {
                 name,
                 kind: object.kind,
                 unit,
-                leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(root)),
+                leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(unit, root)),
                 recipe: self.recipes.len() as u32,
                 recipe_size: object.recipe.len() as u32,
                 count: nodes.used.iter().filter(|id| placed(id)).count() as u32,

@@ -42,6 +42,10 @@ impl Arena {
     pub fn take(&self, size: u32) -> Option<u32> {
         let size = size.checked_next_multiple_of(ALIGN)?;
         let mut chunks = self.chunks();
+        if let Some(last) = chunks.last_mut() {
+            // What was given back may end anywhere.
+            last.taken = last.taken.next_multiple_of(ALIGN).min(last.size);
+        }
         if chunks.last().is_none_or(|last| last.size - last.taken < size) {
             let chunk = Chunk::new(chunks.last(), size)?;
             chunks.push(chunk);
@@ -55,6 +59,13 @@ impl Arena {
             prefault(last.address + within as usize, size as usize);
         }
         Some(last.offset + within)
+    }
+
+    /// Takes the last `size` bytes back of what was taken last.
+    pub fn give_back(&self, size: u32) {
+        if let Some(last) = self.chunks().last_mut() {
+            last.taken -= size.min(last.taken);
+        }
     }
 
     /// Address of what has this offset.

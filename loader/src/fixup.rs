@@ -14,6 +14,7 @@ use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
 use crate::strings::Strings;
 use crate::table::{Bytes, Words};
+use crate::texts::{Maker, Room};
 use crate::unit::Unit;
 
 /// Why a unit cannot be used.
@@ -49,6 +50,9 @@ const DONE: u32 = 3;
 /// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
 const AHEAD: usize = 8;
 
+/// As many strings as most units have.
+const TEXTS: usize = 256;
+
 /// The file name of the module that a unit belongs to.
 #[derive(Debug)]
 pub struct Filename<'a> {
@@ -67,6 +71,7 @@ pub struct Fixups {
     chunks: Bytes,
     externs: Externs,
     strings: Strings,
+    maker: Maker,
     /// Offsets in the head of an object.
     head: Head,
     /// `&PyTuple_Type`
@@ -91,6 +96,7 @@ impl Fixups {
             chunks: Bytes::new(counts.chunks),
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
+            maker: Maker::new(layout)?,
             head: layout.head,
             tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
         })
@@ -137,9 +143,15 @@ impl Fixups {
         image.contains(address) || self.copies.contains(address)
     }
 
-    /// A unit whose objects are a copy at an offset, with its addresses moved; `externs` is how far the interpreter's are from the
-    /// words in the file.
-    fn copied(&self, image: &Image, number: u32, externs: u64) -> Result<(Unit, u32), Failure> {
+    /// A unit whose objects are a copy at an offset, with its strings and with its addresses moved; `externs` is how far the
+    /// interpreter's are from the words in the file.
+    fn copied(
+        &self,
+        image: &Image,
+        number: u32,
+        externs: u64,
+        filename: Option<&Filename<'_>>,
+    ) -> Result<(Unit, u32), Failure> {
         let file = image.open()?;
         let unit = match &file {
             Some(file) => image.read_unit(file, number)?,
@@ -149,10 +161,27 @@ impl Fixups {
             }
         };
         let own = image.own_range(&unit.record)?;
-        let offset = self.copies.take(own.size).ok_or(Failure::Python)?;
+        let texts = unit.front()?.texts().ok_or(Failure::Malformed)?;
+        let size = own.size.checked_add(texts.room).ok_or(Failure::Malformed)?;
+        let offset = self.copies.take(size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
+        // SAFETY: just taken, and it follows on the copy.
+        let mut room = unsafe { Room::new(address + own.size as usize, texts.room) };
+        let mut strings = Vec::with_capacity(TEXTS);
+        for text in texts {
+            let string = self.maker.canonical(&self.strings, text.ok_or(Failure::Malformed)?, &mut room)?;
+            strings.push(string.as_ptr() as u64);
+        }
+        if let Some(own) = unit.front()?.filename().ok_or(Failure::Malformed)?
+            && own.string.is_none()
+        {
+            let path = filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
+            strings.push(self.file_name(path, own.interned)? as u64);
+        }
+        let moves = Moves::of_copy(image, externs, own, address);
         // SAFETY: just taken.
-        unsafe { image.copy(file.as_ref(), own, address, &Moves::of_copy(image, externs, own, address)) }?;
+        unsafe { image.copy(file.as_ref(), own, address, &moves, &strings) }?;
+        self.copies.give_back(room.left());
         Ok((unit, offset))
     }
 
@@ -178,7 +207,7 @@ impl Fixups {
         let moves = Moves::new(image, distance);
         let (unit, offset) = match image.header.units {
             UnitUse::InPlace => self.in_place(image, number, &moves)?,
-            UnitUse::Copied => self.copied(image, number, distance)?,
+            UnitUse::Copied => self.copied(image, number, distance, filename)?,
         };
         let memory = self.memory(image, &unit.record, offset)?;
         let front = unit.front()?;
@@ -230,15 +259,14 @@ impl Fixups {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
             self.frozenset(&memory, items, slots)?;
         }
-        match (front.filename().ok_or(Failure::Malformed)?, filename) {
-            (None, _) => {}
-            (Some(_), None) => return Err(Failure::Malformed),
-            (Some(own), Some(filename)) => {
-                let (value, predicted) = self.file_name(&memory, own, filename)?;
-                if value != predicted {
-                    for range in unit.record.ranges() {
-                        memory.replace_in(range, predicted, value)?;
-                    }
+        if let Some(format::Filename { string: Some(own), interned }) = front.filename().ok_or(Failure::Malformed)? {
+            let filename = filename.ok_or(Failure::Malformed)?;
+            let predicted = memory.object(own, self.strings.least_size())?;
+            let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
+            let string = self.file_name(string, interned)?;
+            if string != predicted {
+                for range in unit.record.ranges() {
+                    memory.replace_in(range, predicted as u64, string as u64)?;
                 }
             }
         }
@@ -300,21 +328,13 @@ impl Fixups {
         Ok(())
     }
 
-    /// Address of the string that is the module's file name, and the address that slots hold until they are fixed up.
-    fn file_name(
-        &self,
-        memory: &Memory<'_>,
-        own: format::Filename,
-        filename: &Filename<'_>,
-    ) -> Result<(u64, u64), Failure> {
-        let predicted = memory.object(own.string, self.strings.least_size())?;
-        let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
-        let string = if own.interned {
-            // SAFETY: a string of the image, whose slots were fixed up before, or a reference that was just taken.
-            unsafe { self.strings.intern(string) }.ok_or(Failure::Python)?.as_ptr()
-        } else {
-            string
-        };
-        Ok((string as u64, predicted as u64))
+    /// The string that is the module's file name: `string`, a string of the image whose slots were fixed up before or a
+    /// reference that was just taken, or that which is interned in its stead.
+    fn file_name(&self, string: *mut PyObject, interned: bool) -> Result<*mut PyObject, Failure> {
+        if !interned {
+            return Ok(string);
+        }
+        // SAFETY: as this function says.
+        Ok(unsafe { self.strings.intern(string) }.ok_or(Failure::Python)?.as_ptr())
     }
 }

@@ -14,7 +14,7 @@ use crate::map::Mapping;
 use crate::memory::Memory;
 use crate::pages::{give_back, prefault};
 use crate::reason::Reason;
-use crate::relocate::Moves;
+use crate::relocate::{Moves, TextWords};
 use crate::unit::Unit;
 
 /// A table or slot of the image is not what a builder writes.
@@ -254,7 +254,8 @@ impl Image {
         Ok(own)
     }
 
-    /// Copies a range of objects to `address`, from the file or from the mapping, and moves all addresses in them.
+    /// Copies a range of objects to `address`, from the file or from the mapping, and moves all addresses in them; `texts` are
+    /// the strings that the unit has no objects for, in their order.
     ///
     /// # Safety
     ///
@@ -265,6 +266,7 @@ impl Image {
         range: Range,
         address: usize,
         moves: &Moves,
+        texts: &[u64],
     ) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
         // SAFETY: as this function says.
@@ -278,7 +280,8 @@ impl Image {
             // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
             None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),
         }
-        self.count_patched(moves.apply(to));
+        let texts = TextWords { start: self.predicted(self.size), addresses: texts };
+        self.count_patched(moves.apply_with(to, &texts));
         Ok(())
     }
 
@@ -294,6 +297,12 @@ impl Image {
         if self.header.units == UnitUse::Copied {
             give_back(self.objects + self.header.pool as usize, self.objects + self.size as usize);
         }
+    }
+
+    /// What slots that point to the object at an offset hold in the file.
+    pub fn predicted(&self, offset: u32) -> u64 {
+        let objects = (self.objects - self.base) as u64;
+        self.header.preferred_base.wrapping_add(objects).wrapping_add(u64::from(offset))
     }
 
     /// Numbers of records.

@@ -51,6 +51,7 @@ mod status;
 mod strings;
 mod table;
 mod talk;
+mod texts;
 mod trace;
 mod unit;
 

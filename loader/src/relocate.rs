@@ -3,7 +3,7 @@
 //! No table says where they are: the builder has chosen the words that stand for addresses so that no other word of the
 //! objects is one of them.
 
-use cds_layout::format::Range;
+use cds_layout::format::{Range, SLOT};
 
 use crate::image::Image;
 
@@ -16,6 +16,12 @@ pub struct Window {
     pub size: u64,
     /// What to add to them.
     pub distance: u64,
+}
+
+impl Window {
+    fn has(&self, word: u64) -> bool {
+        word.wrapping_sub(self.start) < self.size
+    }
 }
 
 /// The windows that have to be moved in this process: those that do not lie where they were predicted.
@@ -40,8 +46,7 @@ impl Moves {
     pub fn of_copy(image: &Image, externs: u64, own: Range, address: usize) -> Moves {
         let header = &image.header;
         let moved = (image.base() as u64).wrapping_sub(header.preferred_base);
-        let predicted = (image.objects() as u64).wrapping_sub(moved);
-        let start = predicted.wrapping_add(u64::from(own.start));
+        let (predicted, start) = (image.predicted(0), image.predicted(own.start));
         let distance = (address as u64).wrapping_sub(start);
         Moves::default()
             .and(Window { start: header.externs_start, size: header.externs_size, distance: externs })
@@ -65,19 +70,35 @@ impl Moves {
 
     /// Moves every address in `words`; how many there were.
     pub fn apply(&self, words: &mut [u64]) -> u64 {
+        self.apply_with(words, &TextWords { start: 0, addresses: &[] })
+    }
+
+    /// The same, and puts strings where words stand for them.
+    pub fn apply_with(&self, words: &mut [u64], texts: &TextWords<'_>) -> u64 {
+        let windows = &self.windows[..self.count];
+        // One pass after the other is quicker, but a string that lies where an address was predicted would be moved.
+        if texts.addresses.iter().any(|&string| windows.iter().any(|window| window.has(string))) {
+            return self.apply_exactly(words, texts);
+        }
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has what the function needs.
-            return unsafe { self.apply_wide(words) };
+            return unsafe { self.apply_wide(words, texts) };
         }
-        self.apply_plainly(words)
+        self.apply_in_turn(words, texts)
     }
 
-    /// The same loop, four words at a time.
+    /// The same loops, four words at a time.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn apply_wide(&self, words: &mut [u64]) -> u64 {
-        self.apply_plainly(words)
+    fn apply_wide(&self, words: &mut [u64], texts: &TextWords<'_>) -> u64 {
+        self.apply_in_turn(words, texts)
+    }
+
+    #[inline(always)]
+    fn apply_in_turn(&self, words: &mut [u64], texts: &TextWords<'_>) -> u64 {
+        let put = if texts.addresses.is_empty() { 0 } else { texts.put_all(words) };
+        put + self.apply_plainly(words)
     }
 
     #[inline(always)]
@@ -98,6 +119,57 @@ impl Moves {
             windows => each(windows, words),
         }
     }
+
+    /// Each word is looked at once.
+    fn apply_exactly(&self, words: &mut [u64], texts: &TextWords<'_>) -> u64 {
+        let one = |word: &mut u64| {
+            let (new, found) = texts.get(*word).map_or_else(|| moved(&self.windows, *word), |string| (string, 1));
+            *word = new;
+            found
+        };
+        words.iter_mut().map(one).sum()
+    }
+}
+
+/// Strings that words stand for. Each string has its word, [`SLOT`] further than the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct TextWords<'a> {
+    /// The first word.
+    pub start: u64,
+    /// Addresses of the strings.
+    pub addresses: &'a [u64],
+}
+
+impl TextWords<'_> {
+    /// The string that a word stands for.
+    #[inline(always)]
+    fn get(&self, word: u64) -> Option<u64> {
+        let number = word.wrapping_sub(self.start) / u64::from(SLOT);
+        self.addresses.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// Puts the strings where words stand for them; how many there were.
+    #[inline(always)]
+    fn put_all(&self, words: &mut [u64]) -> u64 {
+        /// Words that are looked at in one go. Those that stand for strings are mostly neighbours: items of tuples.
+        const STRIDE: usize = 8;
+        let size = self.addresses.len() as u64 * u64::from(SLOT);
+        let put = |word: &mut u64| {
+            self.get(*word).map_or(0, |string| {
+                *word = string;
+                1
+            })
+        };
+        let mut strides = words.chunks_exact_mut(STRIDE);
+        let mut found = 0;
+        for stride in &mut strides {
+            let any = stride.iter().fold(0, |any, word| any | u64::from(word.wrapping_sub(self.start) < size));
+            if any != 0 {
+                found += stride.iter_mut().map(put).sum::<u64>();
+            }
+        }
+        found + strides.into_remainder().iter_mut().map(put).sum::<u64>()
+    }
 }
 
 /// The word for this process, and 1 if it is in a window. No branches: half of the words are addresses, in no order that a
@@ -115,7 +187,7 @@ fn moved<const N: usize>(windows: &[Window; N], word: u64) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Moves, Window};
+    use super::{Moves, TextWords, Window};
 
     fn moves(windows: &[Window]) -> Moves {
         windows.iter().fold(Moves::default(), |moves, &window| moves.and(window))
@@ -147,5 +219,28 @@ mod tests {
         after[3] = next.start + 0x7000;
         check(&[externs, own, next], &before, &after);
         assert!(moves(&[Window { distance: 0, ..own }]).is_empty() && !moves(&[own]).is_empty());
+    }
+
+    #[test]
+    fn words_that_stand_for_strings_become_strings_and_nothing_else() {
+        let own = Window { start: 0x0900_0000_0000, size: 0x1000, distance: 0x10 };
+        let start = own.start + own.size;
+        let before = [start - 8, start, start + 8, start + 16, start + 24, 0, own.start, u64::MAX, start + 8];
+        // A string may lie where a window was predicted, or where words for strings are.
+        for addresses in [[0x6000, 0x7000, start + 8], [own.start + 8, 0x7000, start + 8]] {
+            let texts = TextWords { start, addresses: &addresses };
+            let after =
+                [start + 8, addresses[0], 0x7000, start + 8, start + 24, 0, own.start + 16, u64::MAX, 0x7000];
+            let mut words = before;
+            assert_eq!((moves(&[own]).apply_with(&mut words, &texts), words), (6, after));
+        }
+        // Without windows, too, and at every place of a stride.
+        let texts = TextWords { start, addresses: &[1, 2, 3] };
+        for place in 0..19 {
+            let mut words = [5; 19];
+            words[place] = start + 16;
+            assert_eq!(Moves::default().apply_with(&mut words, &texts), 1);
+            assert!(words.iter().enumerate().all(|(at, &word)| word == if at == place { 3 } else { 5 }));
+        }
     }
 }

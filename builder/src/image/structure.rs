@@ -156,7 +156,8 @@ impl Checker<'_, '_> {
             let own = |key| (key < objects).then(|| image.address(key));
             self.predictions(number, &unit.strings, own);
             self.predictions(number, &unit.frozensets, |key| (key < objects).then_some(0));
-            if unit.filename.is_some_and(|filename| !self.is_place(filename.string)) {
+            let filename = unit.filename.and_then(|filename| filename.string);
+            if filename.is_some_and(|string| !self.is_place(string)) {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
             }
         }
@@ -175,10 +176,15 @@ impl Checker<'_, '_> {
         // Where the interpreter's addresses do not move, the loader does not look for them.
         let moves = header.externs_start >> 47 != 0;
         let mut wrong = Vec::new();
+        let texts: Vec<u64> = (0..image.units.len() as u32)
+            .map(|number| image.unit(number).map_or(0, |unit| u64::from(unit.text_words())))
+            .collect();
+        // Behind the last object are the words for strings that are none.
+        let end = u64::from(self.objects()) + texts.iter().max().unwrap_or(&0) * u64::from(SLOT);
         for (number, word) in image.section(SectionKind::Objects).chunks_exact(8).enumerate() {
             let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
             let bad_own = word.wrapping_sub(header.preferred_base) < header.span
-                && word.wrapping_sub(first) >= u64::from(self.objects());
+                && word.wrapping_sub(first) >= end;
             let bad_extern =
                 moves && word.wrapping_sub(header.externs_start) < header.externs_size && !predicted.contains(&word);
             if bad_own || bad_extern {
@@ -187,32 +193,39 @@ impl Checker<'_, '_> {
         }
         wrong.into_iter().for_each(|message| self.report("addresses", message));
         if header.units == UnitUse::Copied {
-            self.copies();
+            self.copies(&texts, end);
         }
     }
 
-    /// What is copied points to itself and to the pool, which points to nothing else.
-    fn copies(&mut self) {
+    /// What is copied points to itself, to its strings, and to the pool, which points to nothing else.
+    fn copies(&mut self, texts: &[u64], end: u64) {
         let (image, pool) = (self.image, self.image.header.pool);
         let first = image.address(0);
         let pool = Range { start: 0, size: pool };
-        let mut owners: Vec<Range> =
-            image.units.iter().filter_map(UnitRecord::whole).filter(|own| own.size != 0).collect();
-        owners.push(pool);
-        owners.sort_by_key(|own| own.start);
+        // With the number of the strings that have no place.
+        let own = |(unit, texts): (&UnitRecord, &u64)| Some((unit.whole().filter(|own| own.size != 0)?, *texts));
+        let mut owners: Vec<(Range, u64)> = image.units.iter().zip(texts).filter_map(own).collect();
+        owners.push((pool, 0));
+        owners.sort_by_key(|(own, _)| own.start);
         let mut wrong = Vec::new();
-        if owners.windows(2).any(|pair| u64::from(pair[0].start) + u64::from(pair[0].size) > u64::from(pair[1].start)) {
+        let after = |own: Range| u64::from(own.start) + u64::from(own.size);
+        if owners.windows(2).any(|pair| after(pair[0].0) > u64::from(pair[1].0.start)) {
             wrong.push("two units overlap".to_owned());
         }
         let bytes = image.section(SectionKind::Objects);
         let has = |range: &Range, at: u64| at.wrapping_sub(u64::from(range.start)) < u64::from(range.size);
-        for own in &owners {
+        let objects = u64::from(self.objects());
+        for (own, texts) in &owners {
             let words = bytes.get(own.start as usize..).unwrap_or_default().chunks_exact(8).take(own.size as usize / 8);
             for (number, word) in words.enumerate() {
                 let target = u64::from_le_bytes(word.try_into().expect("eight bytes")).wrapping_sub(first);
-                if target < u64::from(self.objects()) && !has(own, target) && !has(&pool, target) {
-                    let at = own.start as usize + number * 8;
+                let at = own.start as usize + number * 8;
+                if target < objects && !has(own, target) && !has(&pool, target) {
                     wrong.push(format!("the word at {at:#x} points into another unit, which is copied elsewhere"));
+                }
+                let text = target.wrapping_sub(objects);
+                if (objects..end).contains(&target) && (text >= texts * u64::from(SLOT) || text % u64::from(SLOT) != 0) {
+                    wrong.push(format!("the word at {at:#x} stands for a string that the unit does not have"));
                 }
             }
         }

@@ -102,7 +102,7 @@ impl<'a> Image<'a> {
     }
 
     /// Fixups of a unit; `None` if they are malformed.
-    pub fn unit(&self, number: u32) -> Option<UnitTables> {
+    pub fn unit(&self, number: u32) -> Option<UnitTables<'a>> {
         let record = self.units.get(number as usize)?;
         UnitTables::decode(self.unit_bytes(number)?, record.front, record.written.start)
     }

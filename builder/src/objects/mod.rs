@@ -1,14 +1,17 @@
 //! Objects as the target has them in memory: where they lie, which pointers they have, what their bytes are.
 
+mod copies;
 pub mod derive;
 mod likely;
+mod numbers;
 pub mod part;
 pub mod place;
+
 mod pool;
 pub mod quicken;
 pub mod slots;
 pub mod write;
 
 pub use part::Known;
-pub use place::{Placement, TooLarge, place};
+pub use place::{Place, Placed, Placement, TooLarge, place};
 pub use write::{Objects, Predictions, TooManyCodes, write};

@@ -3,11 +3,13 @@
 //!
 //! Offsets count from the start of the objects.
 
+use super::copies::copied;
 use super::likely::{level, likely};
+use super::numbers::Numbers;
 use super::part::{Known, Part, parts};
 use super::pool;
 use crate::graph::Str;
-use crate::share::{CodeNode, Constants, Node, NodeId};
+use crate::share::{CodeNode, Constants, ModuleNodes, Node, NodeId};
 use cds_layout::cpython::{Layout, SliceLayout};
 use cds_layout::format::{CHUNK, MAX_SPAN, Range, SLOT, UnitUse};
 use std::cmp::Reverse;
@@ -15,16 +17,47 @@ use std::cmp::Reverse;
 /// Where the objects lie.
 #[derive(Debug)]
 pub struct Placement {
-    /// By node id: offset of the object (not of the collector's head before it), or [`Placement::NOWHERE`].
+    /// By node id: offset of the object (not of the collector's head before it), [`Placement::NOWHERE`], or
+    /// [`Placement::IN_UNITS`].
     offsets: Vec<u32>,
+    /// By unit: its own ones of objects that other units have, too, in the order of their ids.
+    copies: Vec<Vec<(NodeId, u32)>>,
+    /// By unit: strings that are no objects of the image, in the order of their ids.
+    texts: Vec<Vec<NodeId>>,
+    /// By unit: the name of its file, if that is no object of the image.
+    filenames: Vec<Option<NodeId>>,
     /// By unit: what an import writes to, what it reads, and the rest.
     units: Vec<[Range; 3]>,
     /// The pool of objects that several units use: it comes first.
     pub pool: Range,
-    /// Placed nodes in the order of their offsets.
-    pub order: Vec<NodeId>,
+    /// What is placed, in the order of the offsets.
+    pub order: Vec<Placed>,
     /// Bytes of all objects.
     pub size: u32,
+    /// Numbers of the strings that have no place.
+    pub numbers: Numbers,
+}
+
+/// An object with its place.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed {
+    /// Which one.
+    pub id: NodeId,
+    /// The unit that it belongs to, or [`Placement::POOL`].
+    pub unit: u32,
+    /// Where it lies.
+    pub offset: u32,
+}
+
+/// What there is of a node, as one unit sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// An object at this offset.
+    Object(u32),
+    /// A string of which the unit has the text, with this number.
+    Text(u32),
+    /// Nothing: it is made at load.
+    Nowhere,
 }
 
 /// The objects do not fit into 32-bit positions.
@@ -34,7 +67,13 @@ pub struct TooLarge;
 
 impl Placement {
     /// Offset of objects that have no place.
-    pub const NOWHERE: u32 = u32::MAX;
+    const NOWHERE: u32 = u32::MAX;
+
+    /// Offset of objects of which each unit has its own.
+    const IN_UNITS: u32 = u32::MAX - 1;
+
+    /// What the pool belongs to.
+    pub const POOL: u32 = u32::MAX;
 
     /// The ranges of a unit: what an import writes to, what it reads, and the rest.
     pub fn ranges(&self, unit: usize) -> [Range; 3] {
@@ -51,12 +90,45 @@ impl Placement {
         self.ranges(unit).iter().map(|range| range.size).sum()
     }
 
-    /// Offset of a placed object.
-    pub fn offset(&self, id: NodeId) -> u32 {
-        let offset = self.offsets[id.0 as usize];
-        debug_assert_ne!(offset, Self::NOWHERE);
-        offset
+    /// What a unit has of a node that it uses.
+    pub fn place(&self, unit: u32, id: NodeId) -> Place {
+        let of = |unit: u32| unit as usize;
+        match self.offsets[id.0 as usize] {
+            Self::NOWHERE => {
+                let texts = self.texts(unit);
+                let text = match self.filenames.get(of(unit)) {
+                    Some(filename) if *filename == Some(id) => Some(texts.len()),
+                    _ => texts.binary_search(&id).ok(),
+                };
+                text.map_or(Place::Nowhere, |number| Place::Text(number as u32))
+            }
+            Self::IN_UNITS => {
+                let copies = self.copies.get(of(unit)).map_or(&[][..], |copies| copies);
+                let copy = copies.binary_search_by_key(&id, |&(id, _)| id);
+                Place::Object(copies[copy.expect("the unit uses it")].1)
+            }
+            offset => Place::Object(offset),
+        }
     }
+
+    /// Offset of an object that a unit uses.
+    pub fn offset(&self, unit: u32, id: NodeId) -> u32 {
+        match self.place(unit, id) {
+            Place::Object(offset) => offset,
+            other => unreachable!("{id:?} has no place but {other:?}"),
+        }
+    }
+
+    /// Whether all units use the same object, in the pool.
+    pub fn is_in_pool(&self, id: NodeId) -> bool {
+        self.offsets[id.0 as usize] < self.pool.size
+    }
+
+    /// The strings of which a unit has the text, by their numbers.
+    pub fn texts(&self, unit: u32) -> &[NodeId] {
+        self.texts.get(unit as usize).map_or(&[], |texts| texts)
+    }
+
 }
 
 /// Places all nodes for units that are used in this way. `names` are those of the units; `known` is about interned strings.
@@ -68,14 +140,30 @@ pub fn place(
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
     let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
+    // Units that are copied have the text of their interned strings in their tables, but for the few that the interpreter
+    // has a copy of where slots have it.
+    let is_text = |id| units_are == UnitUse::Copied && constants.node(id).is_interned() && known(id) != Known::Static;
+    let copied = match units_are {
+        UnitUse::InPlace => vec![false; constants.len()],
+        UnitUse::Copied => copied(constants, is_text),
+    };
+    let is_copied = |id: NodeId| copied[id.0 as usize];
+    // Nor has such a unit the name of its file: the loader has that.
+    let is_filename = |id| units_are == UnitUse::Copied && matches!(constants.node(id), Node::Filename(..));
+    let offset = |(&is_copied, node): (&bool, &Node)| {
+        if is_copied && node.is_placed() { Placement::IN_UNITS } else { Placement::NOWHERE }
+    };
     let mut at = Cursor {
         constants,
         layout,
-        offsets: vec![Placement::NOWHERE; constants.len()],
+        offsets: copied.iter().zip(&constants.nodes).map(offset).collect(),
+        copies: vec![Vec::new(); constants.modules.len()],
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    let pool = at.put_all(&pool::order(constants, &parts, &likely, &known))?;
+    let mut shared = pool::order(constants, &parts, &likely, &known);
+    shared.retain(|&id| !is_text(id) && !is_copied(id));
+    let pool = at.put_all(&shared, Placement::POOL)?;
 
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<usize> = (0..constants.modules.len()).collect();
@@ -85,7 +173,8 @@ pub fn place(
     for &unit in &units {
         // Parents before children: the root leads its range.
         let used = constants.modules[unit].used.iter().rev().copied();
-        let mut ids: Vec<NodeId> = used.filter(|&id| constants.owner(id) == Some(unit as u32)).collect();
+        let is_own = |&id: &NodeId| (constants.owner(id) == Some(unit as u32) || is_copied(id)) && !is_text(id) && !is_filename(id);
+        let mut ids: Vec<NodeId> = used.filter(is_own).collect();
         let part = |id: &NodeId| parts[id.0 as usize];
         ids.sort_by_key(part);
         let cold = ids.split_off(ids.partition_point(|id| part(id) < Part::Cold));
@@ -98,39 +187,60 @@ pub fn place(
             for kind in 0..3 {
                 at.align();
                 for (&unit, own) in units.iter().zip(&own) {
-                    ranges[unit][kind] = at.put_all(&own[kind])?;
+                    ranges[unit][kind] = at.put_all(&own[kind], unit as u32)?;
                 }
             }
         }
         UnitUse::Copied => {
             for (&unit, own) in units.iter().zip(&own) {
                 for (range, ids) in ranges[unit].iter_mut().zip(own) {
-                    *range = at.put_all(ids)?;
+                    *range = at.put_all(ids, unit as u32)?;
                 }
+                at.copies[unit].sort_unstable();
             }
         }
     }
-    Ok(Placement { offsets: at.offsets, units: ranges, pool, order: at.order, size: at.end as u32 })
+    let texts_of = |module: &ModuleNodes| {
+        let mut texts: Vec<NodeId> = module.used.iter().copied().filter(|&id| is_text(id)).collect();
+        texts.sort_unstable();
+        texts
+    };
+    Ok(Placement {
+        offsets: at.offsets,
+        copies: at.copies,
+        texts: constants.modules.iter().map(texts_of).collect(),
+        filenames: constants.modules.iter().map(|module| module.used.iter().copied().find(|&id| is_filename(id))).collect(),
+        units: ranges,
+        pool,
+        order: at.order,
+        size: at.end as u32,
+        numbers: Numbers::of_texts(constants, &likely, is_text),
+    })
 }
 
 struct Cursor<'a> {
     constants: &'a Constants,
     layout: &'a Layout,
     offsets: Vec<u32>,
-    order: Vec<NodeId>,
+    copies: Vec<Vec<(NodeId, u32)>>,
+    order: Vec<Placed>,
     end: u64,
 }
 
 impl Cursor<'_> {
-    fn put(&mut self, id: NodeId) -> Result<(), TooLarge> {
+    fn put(&mut self, id: NodeId, unit: u32) -> Result<(), TooLarge> {
         let node = self.constants.node(id);
         if !node.is_placed() {
             return Ok(());
         }
         let head = gc_head(node, self.layout);
         let size = object_size(node, &self.constants.codes, self.layout);
-        self.offsets[id.0 as usize] = (self.end + u64::from(head)) as u32;
-        self.order.push(id);
+        let offset = (self.end + u64::from(head)) as u32;
+        match &mut self.offsets[id.0 as usize] {
+            &mut Placement::IN_UNITS => self.copies[unit as usize].push((id, offset)),
+            place => *place = offset,
+        }
+        self.order.push(Placed { id, unit, offset });
         self.end = (self.end + u64::from(head) + size).next_multiple_of(u64::from(SLOT));
         if self.end > MAX_SPAN { Err(TooLarge) } else { Ok(()) }
     }
@@ -140,9 +250,9 @@ impl Cursor<'_> {
         self.end = self.end.next_multiple_of(u64::from(CHUNK));
     }
 
-    fn put_all(&mut self, ids: &[NodeId]) -> Result<Range, TooLarge> {
+    fn put_all(&mut self, ids: &[NodeId], unit: u32) -> Result<Range, TooLarge> {
         let start = self.end;
-        ids.iter().try_for_each(|&id| self.put(id))?;
+        ids.iter().try_for_each(|&id| self.put(id, unit))?;
         Ok(Range { start: start as u32, size: (self.end - start) as u32 })
     }
 }

@@ -1,13 +1,13 @@
 //! Writes the objects' bytes, with predictions in every slot.
 
 use super::derive::derive;
-use super::place::{Placement, gc_head, str_data};
+use super::place::{Place, Placed, Placement, gc_head, str_data};
 use super::quicken::quicken;
 use super::slots::{Target, for_each_slot};
 use crate::graph::{Int, Str};
 use crate::share::{CodeNode, Constants, Node, NodeId};
 use cds_layout::cpython::{CodeSource, Layout, LongTag, Repr};
-use cds_layout::format::TypeId;
+use cds_layout::format::{SLOT, TypeId};
 use rayon::prelude::*;
 
 /// The objects, and which of their slots hold addresses of the image.
@@ -67,16 +67,16 @@ pub fn write(
     let mut bytes = vec![0; placement.size as usize];
     let mut tasks = Vec::with_capacity(placement.order.len() / TASK + 1);
     let (mut rest, mut start) = (&mut bytes[..], 0);
-    for (number, ids) in placement.order.chunks(TASK).enumerate() {
+    for (number, placed) in placement.order.chunks(TASK).enumerate() {
         // Up to the start of what the next task writes: that has at most its collector's head before it.
         let next = placement.order.get((number + 1) * TASK);
-        let end = next.map_or(placement.size, |&id| placement.offset(id) - gc_head(constants.node(id), layout));
+        let end = next.map_or(placement.size, |next| next.offset - gc_head(constants.node(next.id), layout));
         let (part, others) = rest.split_at_mut((end - start) as usize);
-        tasks.push((ids, part, start));
+        tasks.push((placed, part, start));
         (rest, start) = (others, end);
     }
     let writer = Writer { constants, placement, layout, predictions };
-    let tasks = tasks.into_par_iter().map(|(ids, part, start)| writer.objects(ids, part, start));
+    let tasks = tasks.into_par_iter().map(|(placed, part, start)| writer.objects(placed, part, start));
     let (internal, external): (Vec<Vec<u32>>, Vec<usize>) = tasks.unzip();
     Ok(Objects { bytes, internal: internal.concat(), external: external.iter().sum() })
 }
@@ -90,11 +90,10 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes some objects into the part of the bytes from offset `part_start` on.
-    fn objects(&self, ids: &[NodeId], part: &mut [u8], part_start: u32) -> (Vec<u32>, usize) {
+    fn objects(&self, placed: &[Placed], part: &mut [u8], part_start: u32) -> (Vec<u32>, usize) {
         let (constants, layout) = (self.constants, self.layout);
         let (mut internals, mut external) = (Vec::new(), 0);
-        for &id in ids {
-            let start = self.placement.offset(id);
+        for &Placed { id, unit, offset: start } in placed {
             let mut object = Object { bytes: &mut part[(start - part_start) as usize..], layout };
             object.u64(layout.head.refcnt, layout.refcount.initial);
             object.value(constants.node(id), &constants.codes);
@@ -102,7 +101,7 @@ impl Writer<'_> {
                 let (word, internal) = match target {
                     Target::Type(t) => (self.predictions.types[t as usize], false),
                     Target::Inside(inside) => (u64::from(start + inside), true),
-                    Target::Node(child) => self.pointer(child),
+                    Target::Node(child) => self.pointer(unit, child),
                 };
                 object.u64(at, word);
                 if internal {
@@ -115,13 +114,18 @@ impl Writer<'_> {
         (internals, external)
     }
 
-    /// What a pointer to `child` is predicted to be, and whether it is an address of the image.
-    fn pointer(&self, child: NodeId) -> (u64, bool) {
-        match (self.predictions.nodes[child.0 as usize], self.constants.node(child)) {
+    /// What a pointer of a unit's object to `child` is predicted to be, and whether it is an address of the image.
+    fn pointer(&self, unit: u32, child: NodeId) -> (u64, bool) {
+        let word = self.predictions.nodes[child.0 as usize];
+        if word != 0 {
+            return (word, false);
+        }
+        match self.placement.place(unit, child) {
+            Place::Object(offset) => (u64::from(offset), true),
+            // Addresses that follow on the last object.
+            Place::Text(number) => (u64::from(self.placement.size) + u64::from(number) * u64::from(SLOT), true),
             // Made at load; the slot is never read before.
-            (0, Node::Extern(_) | Node::FrozenSet(_)) => (0, false),
-            (0, _) => (u64::from(self.placement.offset(child)), true),
-            (word, _) => (word, false),
+            Place::Nowhere => (0, false),
         }
     }
 }

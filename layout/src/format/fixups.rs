@@ -3,14 +3,15 @@
 //! A *unit* is a module or a named object. Slots that hold addresses of the interpreter or of the image need no table:
 //! the builder sees to it that nothing but such a slot has a word from the window of these addresses, so that the
 //! loader finds them in the bytes themselves, where they have to be moved at all (`docs/format.md`). What is left is in a
-//! table of two parts. The *front* is read whenever the unit is used; four blocks (varint length, then bytes):
+//! table of two parts. The *front* is read whenever the unit is used; five blocks (varint length, then bytes):
 //!
 //! | block | contents |
 //! |---|---|
 //! | statics | numbers of static strings, ascending, each as its distance from the one before |
-//! | strings | offsets / 8 of the image's own copies of interned strings, in the same way |
+//! | strings | offsets / 8 of the image's own copies of interned strings, in the same way; of units that are used in place |
+//! | texts | interned strings of units that are copied (`texts.rs`) |
 //! | frozensets | groups (offset of the tuple of items / 8, block of one slot list), in order of creation |
-//! | filename | offset of the string / 8, flags (bit 0: to be interned); empty if the unit has no file |
+//! | filename | flags (bit 0: to be interned, bit 1: there is a string), offset of the string / 8 if there is; empty if the unit has no file |
 //!
 //! The *back* is read where a prediction failed:
 //!
@@ -26,6 +27,7 @@
 
 use super::SLOT;
 use super::codec::{Reader, Writer};
+use super::texts::{TextTable, Texts};
 
 /// Slots that share one value: `key` is the number of a static string, or an offset.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,19 +41,22 @@ pub struct Group {
 /// The module's file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filename {
-    /// Offset of the image's own string with the predicted path.
-    pub string: u32,
+    /// Offset of the image's own string with the predicted path. Units that are copied have none: their slots have the word
+    /// of one text more than the unit has.
+    pub string: Option<u32>,
     /// Whether the interpreter interns `co_filename`.
     pub interned: bool,
 }
 
 /// All fixups of one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UnitTables {
+pub struct UnitTables<'a> {
     /// Slots that hold static strings, by number, ascending.
     pub statics: Vec<Group>,
     /// Slots that hold interned strings, by the offset of the image's own copy, ascending.
     pub strings: Vec<Group>,
+    /// Interned strings that are no objects of the image.
+    pub texts: TextTable<'a>,
     /// Slots that hold frozensets, by offset of the tuple of their items.
     pub frozensets: Vec<Group>,
     /// The file name.
@@ -60,12 +65,19 @@ pub struct UnitTables {
     pub chunks: Vec<u32>,
 }
 
-impl UnitTables {
+impl<'a> UnitTables<'a> {
+    /// How many words stand for strings that are no objects of the image.
+    pub fn text_words(&self) -> u32 {
+        let filename = self.filename.is_some_and(|filename| filename.string.is_none());
+        self.texts.texts.len() as u32 + u32::from(filename)
+    }
+
     /// Appends the table of a unit whose first range starts at `origin`; the size of its front.
     pub fn encode(&self, w: &mut Writer, origin: u32) -> u32 {
         let start = w.bytes.len();
         w.block(&ascending(self.statics.iter().map(|group| group.key)));
         w.block(&ascending(self.strings.iter().map(|group| group.key / SLOT)));
+        w.block(&self.texts.encode());
         let mut block = Writer::new();
         for group in &self.frozensets {
             block.varint(u64::from(group.key / SLOT));
@@ -74,8 +86,10 @@ impl UnitTables {
         w.block(&block.bytes);
         let mut block = Writer::new();
         if let Some(filename) = &self.filename {
-            block.varint(u64::from(filename.string / SLOT));
-            block.u8(u8::from(filename.interned));
+            block.u8(u8::from(filename.interned) | u8::from(filename.string.is_some()) << 1);
+            if let Some(string) = filename.string {
+                block.varint(u64::from(string / SLOT));
+            }
         }
         w.block(&block.bytes);
         let front = w.bytes.len() - start;
@@ -88,7 +102,7 @@ impl UnitTables {
     }
 
     /// Reads a table whose front has `front` bytes; `None` if it is malformed.
-    pub fn decode(bytes: &[u8], front: u32, origin: u32) -> Option<Self> {
+    pub fn decode(bytes: &'a [u8], front: u32, origin: u32) -> Option<Self> {
         let (front, back) = bytes.split_at_checked(front as usize)?;
         let (front, back) = (Front::new(front, origin)?, Back::new(back, origin)?);
         let mut lists = back.slots();
@@ -103,6 +117,7 @@ impl UnitTables {
         Some(UnitTables {
             statics,
             strings,
+            texts: TextTable::decode(front.texts()?)?,
             frozensets: frozensets.collect::<Option<_>>()?,
             filename: front.filename()?,
             chunks: back.chunks().collect::<Option<_>>()?,
@@ -202,7 +217,7 @@ impl Iterator for Slots<'_> {
 /// The front of a unit's table, block by block, without allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Front<'a> {
-    blocks: [Reader<'a>; 4],
+    blocks: [Reader<'a>; 5],
     origin: u32,
 }
 
@@ -210,7 +225,7 @@ impl<'a> Front<'a> {
     /// `None` if a block ends beyond `bytes`.
     pub fn new(bytes: &'a [u8], origin: u32) -> Option<Self> {
         let mut r = Reader::new(bytes);
-        let mut blocks = [Reader::new(&[]); 4];
+        let mut blocks = [Reader::new(&[]); 5];
         for block in &mut blocks {
             *block = r.block()?;
         }
@@ -227,9 +242,14 @@ impl<'a> Front<'a> {
         Ascending::new(self.blocks[1], SLOT)
     }
 
+    /// Interned strings that are no objects of the image. `None` if the block is malformed at its start.
+    pub fn texts(&self) -> Option<Texts<'a>> {
+        Texts::new(self.blocks[2])
+    }
+
     /// Offset of the tuple of items and slots.
     pub fn frozensets(&self) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
-        let (mut r, origin) = (self.blocks[2], self.origin);
+        let (mut r, origin) = (self.blocks[3], self.origin);
         std::iter::from_fn(move || {
             if r.is_empty() {
                 return None;
@@ -247,12 +267,16 @@ impl<'a> Front<'a> {
 
     /// The file name. The outer `None` means malformed.
     pub fn filename(&self) -> Option<Option<Filename>> {
-        let mut r = self.blocks[3];
+        let mut r = self.blocks[4];
         if r.is_empty() {
             return Some(None);
         }
-        let string = u32::try_from(r.varint()?).ok()?.checked_mul(SLOT)?;
-        Some(Some(Filename { string, interned: r.u8()? & 1 != 0 }))
+        let flags = r.u8()?;
+        let string = match flags & 2 {
+            0 => None,
+            _ => Some(u32::try_from(r.varint()?).ok()?.checked_mul(SLOT)?),
+        };
+        Some(Some(Filename { string, interned: flags & 1 != 0 }))
     }
 }
 

@@ -17,6 +17,7 @@ mod recipes;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod units;
 
 pub use checksum::{checksum32, checksum64};
@@ -35,10 +36,11 @@ pub use modules::{
 pub use named::{NamedRecord, ValueKind};
 pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
+pub use texts::{Characters, MAX_NUMBERS, Text, TextTable, Texts};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

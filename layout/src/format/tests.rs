@@ -22,14 +22,32 @@ fn groups(scale: u32) -> impl Strategy<Value = Vec<Group>> {
     })
 }
 
-fn tables() -> impl Strategy<Value = UnitTables> {
+/// Numbers of strings, what they are like, and their bytes.
+fn texts() -> impl Strategy<Value = Vec<(Option<u32>, Characters, Vec<u8>)>> {
+    let characters = prop_oneof![
+        Just(Characters::Ascii),
+        Just(Characters::Latin1),
+        Just(Characters::Ucs2),
+        Just(Characters::Ucs4)
+    ];
+    let whole = |(number, characters, mut bytes): (Option<u32>, Characters, Vec<u8>)| {
+        bytes.truncate(bytes.len() / characters.width() * characters.width());
+        (number.filter(|_| characters == Characters::Ascii), characters, bytes)
+    };
+    let text = (any::<Option<u32>>(), characters, vec(any::<u8>(), 0..200));
+    vec(text.prop_map(whole), 0..20)
+}
+
+fn tables() -> impl Strategy<Value = UnitTables<'static>> {
     let filename =
-        (0..u32::MAX / SLOT, any::<bool>()).prop_map(|(string, interned)| Filename { string: string * SLOT, interned });
+        (proptest::option::of((0..u32::MAX / SLOT).prop_map(|number| number * SLOT)), any::<bool>());
+    let filename = filename.prop_map(|(string, interned)| Filename { string, interned });
     let filename = proptest::option::of(filename);
     (groups(1), groups(SLOT), groups(SLOT), filename, ascending(1)).prop_map(
         |(statics, strings, frozensets, filename, chunks)| UnitTables {
             statics,
             strings,
+            texts: TextTable::default(),
             frozensets,
             filename,
             chunks,
@@ -63,10 +81,22 @@ proptest! {
     }
 
     #[test]
-    fn unit_tables(tables in tables(), origin in 0..u32::MAX / SLOT) {
+    fn unit_tables(tables in tables(), texts in texts(), room in any::<u32>(), origin in 0..u32::MAX / SLOT) {
+        let mut tables = tables;
+        tables.texts.room = if texts.is_empty() { 0 } else { room };
+        for (number, characters, bytes) in &texts {
+            tables.texts.texts.push(Text { number: *number, characters: *characters, bytes });
+        }
         let mut w = Writer::new();
         let front = tables.encode(&mut w, origin * SLOT);
         prop_assert_eq!(UnitTables::decode(&w.bytes, front, origin * SLOT), Some(tables));
+    }
+
+    #[test]
+    fn code_points(points in vec(any::<char>(), 0..20)) {
+        let bytes: Vec<u8> = points.iter().flat_map(|&point| u32::from(point).to_le_bytes()).collect();
+        let text = Text { number: None, characters: Characters::Ucs4, bytes: &bytes };
+        prop_assert!(text.code_points().eq(points.iter().map(|&point| u32::from(point))));
     }
 
     #[test]

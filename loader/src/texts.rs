@@ -1,0 +1,113 @@
+//! Makes interned strings of their text.
+//!
+//! What the interpreter does not have yet is made where the copy of the unit ends, and stays there; of what it has
+//! nothing is left.
+
+use std::ptr::NonNull;
+
+use cds_layout::cpython::Layout;
+use cds_layout::format::{Characters, Extern, MAX_NUMBERS, SLOT, Text, TypeId};
+
+use crate::externs;
+use crate::fixup::Failure;
+use crate::py::{self, PyObject};
+use crate::strings::Strings;
+use crate::table::Pointers;
+
+/// Words of the head of an ASCII string at most.
+const HEAD: usize = 6;
+
+/// Memory for strings, filled from its start.
+#[derive(Debug, Default)]
+pub struct Room {
+    address: usize,
+    left: u32,
+}
+
+impl Room {
+    /// # Safety
+    ///
+    /// Nobody else has the `size` bytes at `address`, a multiple of a slot's size, and they are never given back.
+    pub unsafe fn new(address: usize, size: u32) -> Room {
+        Room { address, left: size }
+    }
+
+    /// Bytes that are not filled.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+}
+
+/// What all ASCII strings have in common.
+#[derive(Debug)]
+pub struct Maker {
+    layout: &'static Layout,
+    /// Their head, but for the length.
+    head: [u64; HEAD],
+    /// By the number of a text, the string. One owned reference to each is kept for ever.
+    known: Pointers<PyObject>,
+}
+
+impl Maker {
+    /// For strings of this interpreter.
+    pub fn new(layout: &'static Layout) -> Result<Maker, Failure> {
+        let (rows, bits) = (&layout.str_, &layout.str_.bits);
+        let mut state = 1 << bits.kind_shift | bits.compact | bits.ready | bits.ascii;
+        if rows.marked_static {
+            state |= bits.statically_allocated;
+        }
+        let words = [
+            (layout.head.refcnt, layout.refcount.initial),
+            (layout.head.type_, externs::resolve(Extern::Type(TypeId::Str))?.as_ptr() as u64),
+            (rows.hash, u64::MAX),
+            (rows.state, u64::from(state)),
+        ];
+        let mut head = [0; HEAD];
+        for (offset, value) in words {
+            let word = head.get_mut((offset / SLOT) as usize).filter(|_| offset.is_multiple_of(SLOT));
+            *word.ok_or(Failure::Malformed)? = value;
+        }
+        let fits = rows.ascii_data.is_multiple_of(SLOT) && rows.ascii_data as usize <= size_of_val(&head);
+        if fits { Ok(Maker { layout, head, known: Pointers::new(MAX_NUMBERS as usize) }) } else { Err(Failure::Malformed) }
+    }
+
+    /// The canonical copy of the string with this text.
+    #[inline]
+    pub fn canonical(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
+        let Some(number) = text.number else { return self.make(strings, text, room) };
+        if let Some(known) = self.known.get(number) {
+            return Ok(known);
+        }
+        let canonical = self.make(strings, text, room)?;
+        self.known.set(number, canonical);
+        Ok(canonical)
+    }
+
+    fn make(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
+        if text.characters != Characters::Ascii {
+            let points: Vec<u32> = text.code_points().collect();
+            let string = py::string_of_code_points(&points)?.into_ptr();
+            // SAFETY: a new string, and the reference to it.
+            return unsafe { strings.intern(string) }.ok_or(Failure::Python);
+        }
+        let rows = &self.layout.str_;
+        let length = u32::try_from(text.bytes.len()).map_err(|_| Failure::Malformed)?;
+        let size = length.checked_add(rows.ascii_data + SLOT).ok_or(Failure::Malformed)? & !(SLOT - 1);
+        let left = room.left.checked_sub(size).ok_or(Failure::Malformed)?;
+        // SAFETY: `size` bytes that nobody else has, as `Room::new` says: the head, the characters, and at least one byte more.
+        let canonical = unsafe {
+            let (start, words) = (room.address as *mut u64, (rows.ascii_data / SLOT) as usize);
+            // Zeros up to the end, then the rest over them.
+            start.add((size / SLOT) as usize - 1).write(0);
+            std::ptr::copy_nonoverlapping(self.head.as_ptr(), start, words);
+            start.add((rows.length / SLOT) as usize).write(u64::from(length));
+            std::ptr::copy_nonoverlapping(text.bytes.as_ptr(), start.add(words).cast(), text.bytes.len());
+            strings.intern(start.cast())
+        };
+        let canonical = canonical.ok_or(Failure::Python)?;
+        if canonical.as_ptr() as usize == room.address {
+            (room.address, room.left) = (room.address + size as usize, left);
+        }
+        Ok(canonical)
+    }
+}
