@@ -13,7 +13,7 @@ use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitTables, UnitUse, ValueKind,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitRecord, UnitTables, UnitUse, ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -370,12 +370,15 @@ fn unit_use(target: &Target) -> UnitUse {
     if target.pie || !target.layout().refcount.immortal { UnitUse::Copied } else { UnitUse::InPlace }
 }
 
-/// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool.
+/// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool. Ranges that follow on
+/// each other are one.
 fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
     let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
     let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
     for (unit, name) in names.into_iter().enumerate() {
-        let ranges = placement.ranges(unit);
+        let [written, read, cold] = placement.ranges(unit);
+        let whole = UnitRecord { written, read, cold, ..UnitRecord::default() }.whole();
+        let ranges = whole.map_or(vec![written, read, cold], |whole| vec![whole]);
         symbols.extend(ranges.iter().filter(|range| range.size != 0).map(|range| symbol(name.clone(), range)));
     }
     symbols

@@ -7,7 +7,7 @@ use crate::objects::{Known, Place, Placement};
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    CHUNK, Characters, Extern, Filename, Group, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
+    CHUNK, Characters, Entry, Extern, Filename, Group, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
 };
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -156,6 +156,10 @@ impl<'a> Collector<'a, '_> {
     fn texts(&self, unit: u32) -> TextTable<'a> {
         let mut table = TextTable::default();
         for &id in self.placement.texts(unit) {
+            if let Some(number) = self.statics.number(id) {
+                table.texts.push(Entry::Static(number));
+                continue;
+            }
             let (node, text) = (self.constants.node(id), self.constants.node(id).as_str());
             let text = text.expect("only strings are interned");
             let characters = Characters::new(text.width, text.ascii).expect("the marshal reader gives such strings");
@@ -164,7 +168,7 @@ impl<'a> Collector<'a, '_> {
                 table.room += size.next_multiple_of(u64::from(SLOT)) as u32;
             }
             let number = self.placement.numbers.get(id);
-            table.texts.push(Text { number, characters, bytes: &text.data });
+            table.texts.push(Entry::Text(Text { number, characters, bytes: &text.data }));
         }
         table
     }
@@ -175,24 +179,26 @@ impl<'a> Collector<'a, '_> {
         chunks.extend((start - gc_head(node, self.layout)) / CHUNK..=(end - 1) / CHUNK);
     }
 
-    fn pointer(&self, number: u32, slot: u32, child: NodeId, unit: &mut Collected) {
-        let offset = |id| self.placement.offset(number, id);
+    fn pointer(&self, number_of_unit: u32, slot: u32, child: NodeId, unit: &mut Collected) {
+        let place = |id| self.placement.place(number_of_unit, id);
         if let Some(number) = self.statics.number(child) {
-            unit.statics.entry(number).or_default().push(slot);
+            if !matches!(place(child), Place::Text(_)) {
+                unit.statics.entry(number).or_default().push(slot);
+            }
             return;
         }
         match self.constants.node(child) {
             Node::Str(text) if text.interned => {
-                if let Place::Object(offset) = self.placement.place(number, child) {
+                if let Place::Object(offset) = place(child) {
                     unit.strings.entry(offset).or_default().push(slot);
                 }
             }
             Node::FrozenSet(items) => {
-                let items = offset(*items);
+                let items = self.placement.offset(number_of_unit, *items);
                 unit.frozensets.entry(child).or_insert_with(|| (items, Vec::new())).1.push(slot);
             }
             Node::Filename(..) => {
-                let string = match self.placement.place(number, child) {
+                let string = match place(child) {
                     Place::Object(offset) => Some(offset),
                     Place::Text(_) | Place::Nowhere => None,
                 };

@@ -139,7 +139,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         predicted: window.word(link),
         text: match constants.node(id) {
             Node::Extern(Extern::InternedLatin1(character)) => StaticText::Latin1(*character),
-            _ => StaticText::Own(placement.offset(Placement::POOL, id)),
+            _ => StaticText::Own(placement.offset_of_static(id)),
         },
     });
     let statics = statics.collect();

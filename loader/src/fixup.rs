@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, Entry, Extern, Slots, TypeId, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
@@ -150,6 +150,7 @@ impl Fixups {
         image: &Image,
         number: u32,
         externs: u64,
+        pool_moves: &Moves,
         filename: Option<&Filename<'_>>,
     ) -> Result<(Unit, u32), Failure> {
         let file = image.open()?;
@@ -168,8 +169,14 @@ impl Fixups {
         // SAFETY: just taken, and it follows on the copy.
         let mut room = unsafe { Room::new(address + own.size as usize, texts.room) };
         let mut strings = Vec::with_capacity(TEXTS);
-        for text in texts {
-            let string = self.maker.canonical(&self.strings, text.ok_or(Failure::Malformed)?, &mut room)?;
+        for entry in texts {
+            let string = match entry.ok_or(Failure::Malformed)? {
+                Entry::Text(text) => self.maker.canonical(&self.strings, text, &mut room)?,
+                Entry::Static(number) => {
+                    let ensure = |offset| self.prepare_string(image, offset, pool_moves);
+                    self.strings.of_interpreter(image, &image.memory(), number, externs, ensure)?.1
+                }
+            };
             strings.push(string.as_ptr() as u64);
         }
         if let Some(own) = unit.front()?.filename().ok_or(Failure::Malformed)?
@@ -207,7 +214,7 @@ impl Fixups {
         let moves = Moves::new(image, distance);
         let (unit, offset) = match image.header.units {
             UnitUse::InPlace => self.in_place(image, number, &moves)?,
-            UnitUse::Copied => self.copied(image, number, distance, filename)?,
+            UnitUse::Copied => self.copied(image, number, distance, &moves, filename)?,
         };
         let memory = self.memory(image, &unit.record, offset)?;
         let front = unit.front()?;

@@ -3,7 +3,7 @@
 use super::Image;
 use crate::elf::digest;
 use cds_layout::format::{
-    CHUNK, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse, checksum32, leaves_of,
+    CHUNK, Entry, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse, checksum32, leaves_of,
     tables_checksum,
 };
 use goblin::elf::Elf;
@@ -156,6 +156,10 @@ impl Checker<'_, '_> {
             let own = |key| (key < objects).then(|| image.address(key));
             self.predictions(number, &unit.strings, own);
             self.predictions(number, &unit.frozensets, |key| (key < objects).then_some(0));
+            let exists = |entry: &Entry<'_>| !matches!(entry, Entry::Static(n) if *n as usize >= image.statics.len());
+            if !unit.texts.texts.iter().all(exists) {
+                self.report("fixups", format!("unit {number} has a static string that does not exist"));
+            }
             let filename = unit.filename.and_then(|filename| filename.string);
             if filename.is_some_and(|string| !self.is_place(string)) {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
@@ -306,7 +310,8 @@ impl Checker<'_, '_> {
             let has = |range: Range| {
                 range.size == 0 || symbols.contains(&(image.address(range.start), u64::from(range.size)))
             };
-            if !unit.ranges().into_iter().all(has) {
+            // One range, or each for itself.
+            if !unit.whole().is_some_and(has) && !unit.ranges().into_iter().all(has) {
                 self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }

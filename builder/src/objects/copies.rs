@@ -6,7 +6,7 @@
 use crate::share::{Constants, Node, NodeId};
 
 /// What no more units than these use is not worth a place in the pool.
-const FEW: u32 = 16;
+const FEW: u32 = 6;
 
 /// By node id, whether every unit that uses the object has one of its own. `is_text` says which strings are no objects of
 /// the image: what points to them cannot be shared, because it says so in words of the unit.

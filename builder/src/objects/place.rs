@@ -22,8 +22,10 @@ pub struct Placement {
     offsets: Vec<u32>,
     /// By unit: its own ones of objects that other units have, too, in the order of their ids.
     copies: Vec<Vec<(NodeId, u32)>>,
-    /// By unit: strings that are no objects of the image, in the order of their ids.
+    /// By unit: strings of which it has the text, in the order of their ids.
     texts: Vec<Vec<NodeId>>,
+    /// Objects for the static strings among those, in the order of their ids.
+    statics: Vec<(NodeId, u32)>,
     /// By unit: the name of its file, if that is no object of the image.
     filenames: Vec<Option<NodeId>>,
     /// By unit: what an import writes to, what it reads, and the rest.
@@ -72,6 +74,9 @@ impl Placement {
     /// Offset of objects of which each unit has its own.
     const IN_UNITS: u32 = u32::MAX - 1;
 
+    /// Offset of strings of which each unit has the text.
+    const IN_TEXTS: u32 = u32::MAX - 2;
+
     /// What the pool belongs to.
     pub const POOL: u32 = u32::MAX;
 
@@ -94,13 +99,14 @@ impl Placement {
     pub fn place(&self, unit: u32, id: NodeId) -> Place {
         let of = |unit: u32| unit as usize;
         match self.offsets[id.0 as usize] {
-            Self::NOWHERE => {
+            Self::NOWHERE => Place::Nowhere,
+            Self::IN_TEXTS => {
                 let texts = self.texts(unit);
-                let text = match self.filenames.get(of(unit)) {
-                    Some(filename) if *filename == Some(id) => Some(texts.len()),
-                    _ => texts.binary_search(&id).ok(),
+                let number = match self.filenames.get(of(unit)) {
+                    Some(filename) if *filename == Some(id) => texts.len(),
+                    _ => texts.binary_search(&id).expect("the unit uses it"),
                 };
-                text.map_or(Place::Nowhere, |number| Place::Text(number as u32))
+                Place::Text(number as u32)
             }
             Self::IN_UNITS => {
                 let copies = self.copies.get(of(unit)).map_or(&[][..], |copies| copies);
@@ -116,6 +122,14 @@ impl Placement {
         match self.place(unit, id) {
             Place::Object(offset) => offset,
             other => unreachable!("{id:?} has no place but {other:?}"),
+        }
+    }
+
+    /// Offset of the image's own copy of a static string.
+    pub fn offset_of_static(&self, id: NodeId) -> u32 {
+        match self.statics.binary_search_by_key(&id, |&(id, _)| id) {
+            Ok(found) => self.statics[found].1,
+            Err(_) => self.offset(Self::POOL, id),
         }
     }
 
@@ -140,9 +154,9 @@ pub fn place(
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
     let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
-    // Units that are copied have the text of their interned strings in their tables, but for the few that the interpreter
-    // has a copy of where slots have it.
-    let is_text = |id| units_are == UnitUse::Copied && constants.node(id).is_interned() && known(id) != Known::Static;
+    // Units that are copied have the text of their interned strings in their tables.
+    let is_static = |id| known(id) == Known::Static;
+    let is_text = |id| units_are == UnitUse::Copied && (constants.node(id).is_interned() || is_static(id));
     let copied = match units_are {
         UnitUse::InPlace => vec![false; constants.len()],
         UnitUse::Copied => copied(constants, is_text),
@@ -150,20 +164,26 @@ pub fn place(
     let is_copied = |id: NodeId| copied[id.0 as usize];
     // Nor has such a unit the name of its file: the loader has that.
     let is_filename = |id| units_are == UnitUse::Copied && matches!(constants.node(id), Node::Filename(..));
-    let offset = |(&is_copied, node): (&bool, &Node)| {
-        if is_copied && node.is_placed() { Placement::IN_UNITS } else { Placement::NOWHERE }
+    let offset = |id: NodeId| match constants.node(id) {
+        _ if is_text(id) || is_filename(id) => Placement::IN_TEXTS,
+        node if is_copied(id) && node.is_placed() => Placement::IN_UNITS,
+        _ => Placement::NOWHERE,
     };
     let mut at = Cursor {
         constants,
         layout,
-        offsets: copied.iter().zip(&constants.nodes).map(offset).collect(),
+        offsets: (0..constants.len() as u32).map(NodeId).map(offset).collect(),
         copies: vec![Vec::new(); constants.modules.len()],
+        statics: Vec::new(),
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
     let mut shared = pool::order(constants, &parts, &likely, &known);
     shared.retain(|&id| !is_text(id) && !is_copied(id));
-    let pool = at.put_all(&shared, Placement::POOL)?;
+    // Of static strings there is an object all the same, to be compared with the interpreter's.
+    let mut statics: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(|&id| is_static(id)).collect();
+    statics.retain(|&id| is_text(id) && constants.node(id).is_placed());
+    let pool = at.put_all(&[statics, shared].concat(), Placement::POOL)?;
 
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<usize> = (0..constants.modules.len()).collect();
@@ -208,6 +228,7 @@ pub fn place(
     Ok(Placement {
         offsets: at.offsets,
         copies: at.copies,
+        statics: at.statics,
         texts: constants.modules.iter().map(texts_of).collect(),
         filenames: constants.modules.iter().map(|module| module.used.iter().copied().find(|&id| is_filename(id))).collect(),
         units: ranges,
@@ -223,6 +244,7 @@ struct Cursor<'a> {
     layout: &'a Layout,
     offsets: Vec<u32>,
     copies: Vec<Vec<(NodeId, u32)>>,
+    statics: Vec<(NodeId, u32)>,
     order: Vec<Placed>,
     end: u64,
 }
@@ -238,6 +260,7 @@ impl Cursor<'_> {
         let offset = (self.end + u64::from(head)) as u32;
         match &mut self.offsets[id.0 as usize] {
             &mut Placement::IN_UNITS => self.copies[unit as usize].push((id, offset)),
+            &mut Placement::IN_TEXTS => self.statics.push((id, offset)),
             place => *place = offset,
         }
         self.order.push(Placed { id, unit, offset });

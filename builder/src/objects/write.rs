@@ -116,16 +116,12 @@ impl Writer<'_> {
 
     /// What a pointer of a unit's object to `child` is predicted to be, and whether it is an address of the image.
     fn pointer(&self, unit: u32, child: NodeId) -> (u64, bool) {
-        let word = self.predictions.nodes[child.0 as usize];
-        if word != 0 {
-            return (word, false);
-        }
-        match self.placement.place(unit, child) {
-            Place::Object(offset) => (u64::from(offset), true),
+        match (self.placement.place(unit, child), self.predictions.nodes[child.0 as usize]) {
             // Addresses that follow on the last object.
-            Place::Text(number) => (u64::from(self.placement.size) + u64::from(number) * u64::from(SLOT), true),
-            // Made at load; the slot is never read before.
-            Place::Nowhere => (0, false),
+            (Place::Text(number), _) => (u64::from(self.placement.size) + u64::from(number) * u64::from(SLOT), true),
+            (Place::Object(offset), 0) => (u64::from(offset), true),
+            // Of the interpreter; or 0: made at load, and the slot is never read before.
+            (_, word) => (word, false),
         }
     }
 }

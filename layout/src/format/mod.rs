@@ -36,7 +36,7 @@ pub use modules::{
 pub use named::{NamedRecord, ValueKind};
 pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
-pub use texts::{Characters, MAX_NUMBERS, Text, TextTable, Texts};
+pub use texts::{Characters, Entry, MAX_NUMBERS, Text, TextTable, Texts};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.

@@ -85,7 +85,8 @@ proptest! {
         let mut tables = tables;
         tables.texts.room = if texts.is_empty() { 0 } else { room };
         for (number, characters, bytes) in &texts {
-            tables.texts.texts.push(Text { number: *number, characters: *characters, bytes });
+            let text = Text { number: *number, characters: *characters, bytes };
+            tables.texts.texts.extend([Entry::Text(text), Entry::Static(number.unwrap_or(7))]);
         }
         let mut w = Writer::new();
         let front = tables.encode(&mut w, origin * SLOT);

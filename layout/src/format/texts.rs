@@ -6,7 +6,7 @@
 //!
 //! | field | contents |
 //! |---|---|
-//! | head | varint: number of bytes × 4; plus 1 if there is a number, or plus 2 if not all characters are ASCII |
+//! | head | varint: number of bytes × 4; plus 1 if there is a number, or plus 2 if not all characters are ASCII. Or the number of a static string × 4 plus 3, and nothing else |
 //! | number | varint, if there is one |
 //! | characters | a byte, [`Characters`], if they are not ASCII |
 //! | text | the characters, little-endian |
@@ -21,6 +21,9 @@ const NUMBERED: u64 = 1;
 
 /// In a head: the characters are others than ASCII.
 const OTHER: u64 = 2;
+
+/// In a head: one of the strings that the interpreter has a copy of.
+const STATIC: u64 = 3;
 
 /// What the characters of a string are like, as PEP 393 has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +89,22 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A string of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// The static string with this number.
+    Static(u32),
+    /// One with this text.
+    Text(Text<'a>),
+}
+
 /// All interned strings of a unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TextTable<'a> {
     /// Bytes of the objects at most, each from a multiple of a slot's size on.
     pub room: u32,
     /// The strings.
-    pub texts: Vec<Text<'a>>,
+    pub texts: Vec<Entry<'a>>,
 }
 
 impl<'a> TextTable<'a> {
@@ -102,7 +114,14 @@ impl<'a> TextTable<'a> {
         if !self.texts.is_empty() {
             w.varint(u64::from(self.room));
         }
-        for text in &self.texts {
+        for entry in &self.texts {
+            let text = match entry {
+                Entry::Static(number) => {
+                    w.varint(u64::from(*number) << 2 | STATIC);
+                    continue;
+                }
+                Entry::Text(text) => text,
+            };
             let length = (text.bytes.len() as u64) << 2;
             match (text.characters, text.number) {
                 (Characters::Ascii, None) => w.varint(length),
@@ -141,24 +160,24 @@ impl<'a> Texts<'a> {
     }
 
     #[inline]
-    fn entry(&mut self) -> Option<Text<'a>> {
+    fn entry(&mut self) -> Option<Entry<'a>> {
         let head = self.r.varint()?;
         let (number, characters) = match head & 3 {
             0 => (None, Characters::Ascii),
             NUMBERED => (Some(u32::try_from(self.r.varint()?).ok()?), Characters::Ascii),
             OTHER => (None, Characters::other(self.r.u8()?)?),
-            _ => return None,
+            _ => return Some(Entry::Static(u32::try_from(head >> 2).ok()?)),
         };
         let bytes = self.r.take(usize::try_from(head >> 2).ok()?)?;
         if !bytes.len().is_multiple_of(characters.width()) {
             return None;
         }
-        Some(Text { number, characters, bytes })
+        Some(Entry::Text(Text { number, characters, bytes }))
     }
 }
 
 impl<'a> Iterator for Texts<'a> {
-    type Item = Option<Text<'a>>;
+    type Item = Option<Entry<'a>>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
