@@ -11,7 +11,7 @@ use crate::pages::prefault;
 const HUGE: usize = 2 * 1024 * 1024;
 
 /// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
-const SMALL: usize = 4 * 1024 * 1024;
+const SMALL: usize = 1024 * 1024;
 
 /// Size of every other one, which is in huge pages, unless a unit needs more.
 const LARGE: usize = 16 * 1024 * 1024;
@@ -85,10 +85,11 @@ impl Arena {
 impl Chunk {
     /// The chunk after `last`, with room for `size` bytes.
     fn new(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
-        let least = if last.is_none() { SMALL } else { LARGE };
-        let size = (size as usize).max(least).next_multiple_of(HUGE);
+        let size = size as usize;
+        let is_small = last.is_none() && size <= SMALL;
+        let size = if is_small { SMALL } else { size.max(LARGE).next_multiple_of(HUGE) };
         let address = reserve(size)?;
-        if size > SMALL {
+        if !is_small {
             // A system without huge pages refuses, which changes nothing else.
             // SAFETY: a mapping of this size.
             unsafe { libc::madvise(address as *mut libc::c_void, size, libc::MADV_HUGEPAGE) };
@@ -99,7 +100,7 @@ impl Chunk {
     }
 }
 
-/// Memory of `size` bytes, a multiple of [`HUGE`], at a multiple of it.
+/// Memory of `size` bytes, whole pages, at a multiple of [`HUGE`].
 fn reserve(size: usize) -> Option<usize> {
     let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     // SAFETY: a new mapping.

@@ -7,7 +7,7 @@ use cds_layout::format::Extern;
 use pyo3_ffi as ffi;
 
 use crate::elf;
-use crate::fixup::Failure;
+use crate::failure::Failure;
 use crate::image::Image;
 use crate::py::{self, PyObject};
 

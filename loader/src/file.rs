@@ -45,28 +45,38 @@ impl ImageFile {
         Ok(ImageFile { path: path.to_owned(), stamp: Stamp::of(file)? })
     }
 
-    /// Opens the file again. `None` if it cannot be opened now, or another file has its name: what is mapped is still right. An
-    /// error if it is the same file and was written to: nothing of it can be believed, nor of the mapping.
-    pub fn open(&self) -> Result<Option<File>, Malformed> {
-        // Whatever has the name by now: nobody waits for it.
+    /// Opens what has the file's name now, if it can be opened.
+    pub fn open(&self) -> Option<File> {
+        // Whatever it is by now: nobody waits for it.
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok();
-        let Some((file, stamp)) = file.and_then(|file| Stamp::of(&file).ok().map(|stamp| (file, stamp))) else {
-            return Ok(None);
-        };
-        match stamp {
-            _ if stamp == self.stamp => Ok(Some(file)),
-            _ if (stamp.device, stamp.inode) == (self.stamp.device, self.stamp.inode) => Err(Malformed),
-            _ => Ok(None),
-        }
+        OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok()
     }
 
-    /// Fills `bytes` from `position` on. The descriptor has to be that of the file still: a program that closes what it does not
-    /// know may have closed it, and opened another with its number.
-    pub fn read(&self, file: &File, position: u64, bytes: &mut [u8]) -> Result<(), Malformed> {
-        file.read_exact_at(bytes, position).map_err(|_| Malformed)?;
-        if Stamp::of(file).ok() == Some(self.stamp) { Ok(()) } else { Err(Malformed) }
+    /// What an open file is. Another one says nothing about the mapping; one that has changed does: nothing of either can be
+    /// believed.
+    pub fn judge(&self, file: &File) -> Verdict {
+        match Stamp::of(file) {
+            Ok(stamp) if stamp == self.stamp => Verdict::Same,
+            Ok(stamp) if (stamp.device, stamp.inode) == (self.stamp.device, self.stamp.inode) => Verdict::Changed,
+            _ => Verdict::Other,
+        }
     }
+}
+
+/// What a file is that was opened under the name of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The image, as it was.
+    Same,
+    /// The image, but something was written to it.
+    Changed,
+    /// Another file, or one of which nothing can be known.
+    Other,
+}
+
+/// Fills `bytes` from `position` on. It is for the caller to judge the file afterwards.
+pub fn read(file: &File, position: u64, bytes: &mut [u8]) -> Result<(), Malformed> {
+    file.read_exact_at(bytes, position).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
@@ -80,19 +90,19 @@ mod tests {
         let kept = File::open(&path).unwrap();
         let file = ImageFile::new(&path, &kept).unwrap();
         let mut bytes = [0; 4];
-        let opened = file.open().unwrap().unwrap();
-        file.read(&opened, 3, &mut bytes).unwrap();
-        assert_eq!(&bytes, b"3456");
-        assert_eq!(file.read(&opened, 8, &mut bytes), Err(Malformed));
+        let opened = file.open().unwrap();
+        read(&opened, 3, &mut bytes).unwrap();
+        assert_eq!((&bytes, file.judge(&opened)), (b"3456", Verdict::Same));
+        assert_eq!(read(&opened, 8, &mut bytes), Err(Malformed));
         // Cut off, and so another.
         std::fs::write(&path, b"01234").unwrap();
-        assert_eq!(file.read(&opened, 0, &mut bytes), Err(Malformed));
-        assert!(file.open().is_err());
+        assert_eq!(file.judge(&opened), Verdict::Changed);
+        assert_eq!(file.judge(&file.open().unwrap()), Verdict::Changed);
         // Another file.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, b"abcdefghij").unwrap();
-        assert!(file.open().unwrap().is_none());
+        assert_eq!(file.judge(&file.open().unwrap()), Verdict::Other);
         std::fs::remove_file(&path).unwrap();
-        assert!(file.open().unwrap().is_none());
+        assert!(file.open().is_none());
     }
 }

@@ -9,7 +9,7 @@ use cds_layout::format::{
     Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
-use crate::file::ImageFile;
+use crate::file::{self, ImageFile};
 use crate::map::Mapping;
 use crate::memory::Memory;
 use crate::pages::{give_back, prefault};
@@ -26,7 +26,8 @@ pub struct Malformed;
 pub struct Image {
     /// The header, as judged.
     pub header: Header,
-    file: ImageFile,
+    /// The file that it is mapped from.
+    pub file: ImageFile,
     base: usize,
     tables: Tables,
     /// Address of the objects.
@@ -230,11 +231,6 @@ impl Image {
         Unit::new(record, Cow::Borrowed(&self.tables.fixups[self.table_of(number, &record)?]))
     }
 
-    /// The file, to read units from; `None` if they are to be copied from the mapping.
-    pub fn open(&self) -> Result<Option<File>, Malformed> {
-        self.file.open()
-    }
-
     /// A unit and a copy of its table, read from the file.
     pub fn read_unit(&self, file: &File, number: u32) -> Result<Unit, Malformed> {
         let record = self.unit_record(number).ok_or(Malformed)?;
@@ -243,7 +239,7 @@ impl Image {
         let mut table = Vec::new();
         table.try_reserve_exact(range.len()).map_err(|_| Malformed)?;
         table.resize(range.len(), 0);
-        self.file.read(file, start as u64, &mut table)?;
+        file::read(file, start as u64, &mut table)?;
         Unit::new(record, Cow::Owned(table)).ok_or(Malformed)
     }
 
@@ -275,7 +271,7 @@ impl Image {
             Some(file) => {
                 // SAFETY: the same words.
                 let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
-                self.file.read(file, (start as usize - self.base) as u64, bytes)?;
+                file::read(file, (start as usize - self.base) as u64, bytes)?;
             }
             // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
             None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),

@@ -23,6 +23,7 @@ mod directories;
 mod dump;
 mod elf;
 mod externs;
+mod failure;
 mod file;
 mod finder;
 mod fixup;

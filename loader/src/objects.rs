@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use cds_layout::format::{NONE, NamedRecord};
 use pyo3_ffi as ffi;
 
-use crate::fixup::Failure;
+use crate::failure::Failure;
 use crate::module::{guarded, guarded_number};
 use crate::opened::Opened;
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};

@@ -9,7 +9,7 @@ use cds_layout::format::{InvalidationMode, ModuleRecord};
 
 use crate::active::Active;
 use crate::directories::{Listing, as_path, counts_as_empty, mtime_ns};
-use crate::fixup::Failure;
+use crate::failure::Failure;
 use crate::image::Malformed;
 use crate::paths::Directory;
 use crate::py::{self, Object};
@@ -280,11 +280,12 @@ impl Search<'_> {
         let changed = || Aside::Directory(directory.path.clone());
         let metadata = fs::metadata(&directory.path).map_err(|_| changed())?;
         let as_built = directory.record.agrees(mtime_ns(&metadata));
+        let names = || self.known_names(&directory.path, &metadata);
         let tail = self.tail;
 
         if self.module.is_package() {
             let suffix = file.strip_prefix(tail).and_then(|f| f.strip_prefix("/__init__")).ok_or(Malformed)?;
-            if !as_built && !self.listing(&directory.path)?.contains(tail.as_bytes()) {
+            if !as_built && !names()?.contains(tail.as_bytes()) {
                 return Err(changed());
             }
             let package = active.directory(self.module.package)?;
@@ -293,27 +294,26 @@ impl Search<'_> {
             if package.record.agrees(mtime_ns(&metadata)) {
                 return Ok(());
             }
-            return if self.first(&package.path, "__init__")? == Some(suffix) { Ok(()) } else { Err(changed()) };
+            let names = self.known_names(&package.path, &metadata)?;
+            return if self.suffix_of(&names, "__init__") == Some(suffix) { Ok(()) } else { Err(changed()) };
         }
 
         if as_built {
             return Ok(());
         }
         let suffix = file.strip_prefix(tail).ok_or(Malformed)?;
-        if self.listing(&directory.path)?.contains(tail.as_bytes())
-            && self.listing(&directory.join(tail))?.provides(b"__init__")
-        {
-            return Err(changed());
+        let names = names()?;
+        if names.contains(tail.as_bytes()) {
+            let package = directory.join(tail);
+            let inside = self.names_in(package.as_bytes()).ok_or_else(|| Aside::Directory(package.clone()))?;
+            if inside.provides(b"__init__") {
+                return Err(changed());
+            }
         }
-        if self.first(&directory.path, tail)? == Some(suffix) { Ok(()) } else { Err(changed()) }
+        if self.suffix_of(&names, tail) == Some(suffix) { Ok(()) } else { Err(changed()) }
     }
 
-    /// The first of the suffixes that `FileFinder` tries with which `stem` is in the directory.
-    fn first(&self, directory: &str, stem: &str) -> Result<Option<&str>, Aside> {
-        Ok(self.suffix_of(&*self.listing(directory)?, stem))
-    }
-
-    /// The same for a listing.
+    /// The first of the suffixes that `FileFinder` tries with which `stem` is among the names in a directory.
     fn suffix_of(&self, listing: &Listing, stem: &str) -> Option<&str> {
         let mut name = String::with_capacity(stem.len() + 32);
         self.active.importlib.suffixes.iter().map(String::as_str).find(|suffix| {
@@ -324,8 +324,13 @@ impl Search<'_> {
         })
     }
 
-    fn listing(&self, path: &str) -> Result<Arc<Listing>, Aside> {
-        self.names_in(path.as_bytes()).ok_or_else(|| Aside::Directory(path.to_owned()))
+    /// The names in a directory whose metadata were just read.
+    fn known_names(&self, path: &str, metadata: &fs::Metadata) -> Result<Arc<Listing>, Aside> {
+        match self.active.listings.get(path.as_bytes(), metadata) {
+            Ok(listing) => Ok(listing),
+            Err(error) if counts_as_empty(&error) => Ok(Arc::default()),
+            Err(_) => Err(Aside::Directory(path.to_owned())),
+        }
     }
 }
 

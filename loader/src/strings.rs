@@ -7,7 +7,7 @@ use cds_layout::format::{Extern, SLOT, StaticText, TypeId};
 use pyo3_ffi as ffi;
 
 use crate::externs;
-use crate::fixup::Failure;
+use crate::failure::Failure;
 use crate::image::Image;
 use crate::memory::Memory;
 use crate::py::{self, PyObject};

@@ -9,7 +9,7 @@ use cds_layout::cpython::Layout;
 use cds_layout::format::{Characters, Extern, MAX_NUMBERS, SLOT, Text, TypeId};
 
 use crate::externs;
-use crate::fixup::Failure;
+use crate::failure::Failure;
 use crate::py::{self, PyObject};
 use crate::strings::Strings;
 use crate::table::Pointers;

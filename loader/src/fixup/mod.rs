@@ -1,45 +1,24 @@
 //! Fixes up units: rewrites the slots whose predictions fail in this process, once per unit.
 
+mod copied;
+
 use std::ptr::NonNull;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Entry, Extern, Slots, TypeId, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
 use crate::externs::{self, Externs};
-use crate::image::{Image, Malformed};
+use crate::failure::Failure;
+use crate::image::Image;
 use crate::memory::Memory;
 use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
 use crate::strings::Strings;
 use crate::table::{Bytes, Words};
-use crate::texts::{Maker, Room};
+use crate::texts::Maker;
 use crate::unit::Unit;
-
-/// Why a unit cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// A table is not what a builder writes. For good.
-    Malformed,
-    /// The interpreter refused something, most likely memory. For good.
-    Python,
-    /// Another thread, or this one further up the stack, is at it.
-    Busy,
-}
-
-impl From<Malformed> for Failure {
-    fn from(_: Malformed) -> Self {
-        Failure::Malformed
-    }
-}
-
-impl From<py::Raised> for Failure {
-    fn from(_: py::Raised) -> Self {
-        py::clear();
-        Failure::Python
-    }
-}
 
 /// States of a unit. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
 const TODO: u32 = 0;
@@ -49,9 +28,6 @@ const DONE: u32 = 3;
 
 /// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
 const AHEAD: usize = 8;
-
-/// As many strings as most units have.
-const TEXTS: usize = 256;
 
 /// The file name of the module that a unit belongs to.
 #[derive(Debug)]
@@ -76,6 +52,17 @@ pub struct Fixups {
     head: Head,
     /// `&PyTuple_Type`
     tuple_type: u64,
+}
+
+/// What is to be done: a unit that nobody has used.
+struct Task<'a> {
+    image: &'a Image,
+    number: u32,
+    filename: Option<&'a Filename<'a>>,
+    /// How far the interpreter's objects are from the words in the file.
+    externs: u64,
+    /// What is left to be done to objects where they are mapped.
+    moves: Moves,
 }
 
 /// A string that is not where slots have it.
@@ -109,7 +96,7 @@ impl Fixups {
         &self,
         image: &'a Image,
         number: u32,
-        filename: Option<&Filename<'_>>,
+        filename: Option<&'a Filename<'a>>,
     ) -> Result<Memory<'a>, Failure> {
         match self.units.get(number) {
             Some(TODO) => {}
@@ -122,7 +109,10 @@ impl Fixups {
         }
         // Should anything below run Python code after all, it gets an error and not half a unit.
         self.units.set(number, BUSY);
-        let result = py::without_collections(|| self.apply(image, number, filename));
+        let result = py::without_collections(|| {
+            let externs = self.externs.distance(image)?;
+            self.apply(&Task { image, number, filename, externs, moves: Moves::new(image, externs) })
+        });
         self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
         result.map(|(memory, _)| memory)
     }
@@ -143,59 +133,11 @@ impl Fixups {
         image.contains(address) || self.copies.contains(address)
     }
 
-    /// A unit whose objects are a copy at an offset, with its strings and with its addresses moved; `externs` is how far the
-    /// interpreter's are from the words in the file.
-    fn copied(
-        &self,
-        image: &Image,
-        number: u32,
-        externs: u64,
-        pool_moves: &Moves,
-        filename: Option<&Filename<'_>>,
-    ) -> Result<(Unit, u32), Failure> {
-        let file = image.open()?;
-        let unit = match &file {
-            Some(file) => image.read_unit(file, number)?,
-            None => {
-                image.reads_mapping();
-                image.unit(number).ok_or(Failure::Malformed)?
-            }
-        };
-        let own = image.own_range(&unit.record)?;
-        let texts = unit.front()?.texts().ok_or(Failure::Malformed)?;
-        let size = own.size.checked_add(texts.room).ok_or(Failure::Malformed)?;
-        let offset = self.copies.take(size).ok_or(Failure::Python)?;
-        let address = self.copies.address(offset).ok_or(Failure::Python)?;
-        // SAFETY: just taken, and it follows on the copy.
-        let mut room = unsafe { Room::new(address + own.size as usize, texts.room) };
-        let mut strings = Vec::with_capacity(TEXTS);
-        for entry in texts {
-            let string = match entry.ok_or(Failure::Malformed)? {
-                Entry::Text(text) => self.maker.canonical(&self.strings, text, &mut room)?,
-                Entry::Static(number) => {
-                    let ensure = |offset| self.prepare_string(image, offset, pool_moves);
-                    self.strings.of_interpreter(image, &image.memory(), number, externs, ensure)?.1
-                }
-            };
-            strings.push(string.as_ptr() as u64);
-        }
-        if let Some(own) = unit.front()?.filename().ok_or(Failure::Malformed)?
-            && own.string.is_none()
-        {
-            let path = filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
-            strings.push(self.file_name(path, own.interned)? as u64);
-        }
-        let moves = Moves::of_copy(image, externs, own, address);
-        // SAFETY: just taken.
-        unsafe { image.copy(file.as_ref(), own, address, &moves, &strings) }?;
-        self.copies.give_back(room.left());
-        Ok((unit, offset))
-    }
-
-    /// A unit whose objects are where they were mapped; `moves` is what is left to be done.
-    fn in_place(&self, image: &Image, number: u32, moves: &Moves) -> Result<(Unit, u32), Failure> {
+    /// A unit whose objects are where they were mapped.
+    fn in_place(&self, task: &Task<'_>) -> Result<(Unit, u32), Failure> {
+        let Task { image, ref moves, .. } = *task;
         image.reads_mapping();
-        let unit = image.unit(number).ok_or(Failure::Malformed)?;
+        let unit = image.unit(task.number).ok_or(Failure::Malformed)?;
         if moves.is_empty() {
             image.prefault(unit.record.written)?;
         } else {
@@ -204,24 +146,18 @@ impl Fixups {
         Ok((unit, 0))
     }
 
-    fn apply<'a>(
-        &self,
-        image: &'a Image,
-        number: u32,
-        filename: Option<&Filename<'_>>,
-    ) -> Result<(Memory<'a>, u32), Failure> {
-        let distance = self.externs.distance(image)?;
-        let moves = Moves::new(image, distance);
+    fn apply<'a>(&self, task: &Task<'a>) -> Result<(Memory<'a>, u32), Failure> {
+        let Task { image, externs, ref moves, .. } = *task;
         let (unit, offset) = match image.header.units {
-            UnitUse::InPlace => self.in_place(image, number, &moves)?,
-            UnitUse::Copied => self.copied(image, number, distance, &moves, filename)?,
+            UnitUse::InPlace => self.in_place(task)?,
+            UnitUse::Copied => self.copied(task)?,
         };
         let memory = self.memory(image, &unit.record, offset)?;
         let front = unit.front()?;
         let mut back = None;
         if !moves.is_empty() {
             for chunk in back.insert(unit.back()?).chunks() {
-                self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, &moves)?;
+                self.prepare_chunk(image, chunk.ok_or(Failure::Malformed)?, moves)?;
             }
         }
 
@@ -234,10 +170,10 @@ impl Fixups {
             }
             list += 1;
         };
-        let ensure = |offset: u32| self.prepare_string(image, offset, &moves);
+        let ensure = |offset: u32| self.prepare_string(image, offset, moves);
         for number in front.statics() {
             let number = number.ok_or(Failure::Malformed)?;
-            let (predicted, canonical) = self.strings.of_interpreter(image, &memory, number, distance, ensure)?;
+            let (predicted, canonical) = self.strings.of_interpreter(image, &memory, number, externs, ensure)?;
             check(predicted, canonical);
         }
         let mut ahead = front.strings().skip(AHEAD);
@@ -267,7 +203,7 @@ impl Fixups {
             self.frozenset(&memory, items, slots)?;
         }
         if let Some(format::Filename { string: Some(own), interned }) = front.filename().ok_or(Failure::Malformed)? {
-            let filename = filename.ok_or(Failure::Malformed)?;
+            let filename = task.filename.ok_or(Failure::Malformed)?;
             let predicted = memory.object(own, self.strings.least_size())?;
             let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
             let string = self.file_name(string, interned)?;

@@ -1,0 +1,28 @@
+//! Why objects of an image cannot be used.
+
+use crate::image::Malformed;
+use crate::py;
+
+/// Why a unit cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A table is not what a builder writes. For good.
+    Malformed,
+    /// The interpreter refused something, most likely memory. For good.
+    Python,
+    /// Another thread, or this one further up the stack, is at it.
+    Busy,
+}
+
+impl From<Malformed> for Failure {
+    fn from(_: Malformed) -> Self {
+        Failure::Malformed
+    }
+}
+
+impl From<py::Raised> for Failure {
+    fn from(_: py::Raised) -> Self {
+        py::clear();
+        Failure::Python
+    }
+}
