@@ -13,7 +13,8 @@ use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitRecord, UnitTables, UnitUse, ValueKind,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitRecord, UnitTables, UnitUse,
+    ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;

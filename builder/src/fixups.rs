@@ -7,7 +7,7 @@ use crate::objects::{Known, Place, Placement};
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    CHUNK, Characters, Entry, Extern, Filename, Group, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
+    CHUNK, Characters, Entry, Extern, Filename, Group, Name, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
 };
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -165,7 +165,9 @@ impl<'a> Collector<'a, '_> {
             let characters = Characters::new(text.width, text.ascii).expect("the marshal reader gives such strings");
             if characters == Characters::Ascii {
                 let size = object_size(node, &self.constants.codes, self.layout);
-                table.room += size.next_multiple_of(u64::from(SLOT)) as u32;
+                // Too much for memory is too much for the loader, which leaves the module alone.
+                let size = u32::try_from(size.next_multiple_of(u64::from(SLOT))).unwrap_or(u32::MAX);
+                table.room = table.room.saturating_add(size);
             }
             let number = self.placement.numbers.get(id);
             table.texts.push(Entry::Text(Text { number, characters, bytes: &text.data }));
@@ -179,30 +181,34 @@ impl<'a> Collector<'a, '_> {
         chunks.extend((start - gc_head(node, self.layout)) / CHUNK..=(end - 1) / CHUNK);
     }
 
-    fn pointer(&self, number_of_unit: u32, slot: u32, child: NodeId, unit: &mut Collected) {
-        let place = |id| self.placement.place(number_of_unit, id);
+    fn pointer(&self, unit: u32, slot: u32, child: NodeId, fixups: &mut Collected) {
+        let place = |id| self.placement.place(unit, id);
         if let Some(number) = self.statics.number(child) {
             if !matches!(place(child), Place::Text(_)) {
-                unit.statics.entry(number).or_default().push(slot);
+                fixups.statics.entry(number).or_default().push(slot);
             }
             return;
         }
         match self.constants.node(child) {
             Node::Str(text) if text.interned => {
                 if let Place::Object(offset) = place(child) {
-                    unit.strings.entry(offset).or_default().push(slot);
+                    fixups.strings.entry(offset).or_default().push(slot);
                 }
             }
             Node::FrozenSet(items) => {
-                let items = self.placement.offset(number_of_unit, *items);
-                unit.frozensets.entry(child).or_insert_with(|| (items, Vec::new())).1.push(slot);
+                let items = self.placement.offset(unit, *items);
+                fixups.frozensets.entry(child).or_insert_with(|| (items, Vec::new())).1.push(slot);
             }
             Node::Filename(..) => {
-                let string = match place(child) {
-                    Place::Object(offset) => Some(offset),
-                    Place::Text(_) | Place::Nowhere => None,
+                let slots = match fixups.filename {
+                    Some(Filename { string: Name::Text(slots), .. }) => slots,
+                    _ => 0,
                 };
-                unit.filename = Some(Filename { string, interned: self.layout.code.interns_filename });
+                let string = match place(child) {
+                    Place::Object(offset) => Name::Own(offset),
+                    Place::Text(_) | Place::Nowhere => Name::Text(slots + 1),
+                };
+                fixups.filename = Some(Filename { string, interned: self.layout.code.interns_filename });
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Memory for copies of units, filled from its start and never given back.
+//! Memory for copies of units, filled from its start. What was used is never given back.
 //!
 //! Addresses are taken from the system in chunks: what a process does not need counts neither against its limit nor against
 //! what the system has promised.
@@ -61,10 +61,16 @@ impl Arena {
         Some(last.offset + within)
     }
 
-    /// Takes the last `size` bytes back of what was taken last.
-    pub fn give_back(&self, size: u32) {
-        if let Some(last) = self.chunks().last_mut() {
-            last.taken -= size.min(last.taken);
+    /// Of the `size` bytes at `offset` that were taken, only the first `used` ones are. If they are not the last that were taken,
+    /// the others are lost.
+    pub fn shrink(&self, offset: u32, size: u32, used: u32) {
+        let Some(size) = size.checked_next_multiple_of(ALIGN) else { return };
+        if let Some(last) = self.chunks().last_mut()
+            && u64::from(last.offset) + u64::from(last.taken) == u64::from(offset) + u64::from(size)
+            && offset >= last.offset
+            && used <= size
+        {
+            last.taken = offset - last.offset + used;
         }
     }
 
@@ -147,6 +153,32 @@ mod tests {
             assert!(bytes.iter().all(|found| *found == byte));
         }
         assert_eq!(arena.take(u32::MAX), None);
+    }
+
+    #[test]
+    fn what_is_not_used_is_taken_again_and_nothing_else() {
+        let arena = Arena::default();
+        let (a, b) = (arena.take(1000).unwrap(), arena.take(1000).unwrap());
+        // Somebody has taken memory behind it.
+        arena.shrink(a, 1000, 8);
+        assert_eq!(arena.take(8), Some(b + 1024));
+        let c = arena.take(1000).unwrap();
+        fill(&arena, c, 100, 1);
+        arena.shrink(c, 1000, 100);
+        let address = arena.address(c).unwrap();
+        assert!(arena.contains(address + 99) && !arena.contains(address + 100));
+        assert_eq!(arena.take(0), Some(c + 128));
+        // More than there was, and all of it.
+        let d = arena.take(64).unwrap();
+        arena.shrink(d, 64, 65);
+        arena.shrink(d, u32::MAX, 0);
+        assert_eq!(arena.take(64), Some(d + 64));
+        arena.shrink(d + 64, 64, 0);
+        assert_eq!(arena.take(64), Some(d + 64));
+        // The first of a new chunk.
+        let e = arena.take(LARGE as u32).unwrap();
+        arena.shrink(e, LARGE as u32, 1);
+        assert_eq!(arena.take(1), Some(e + ALIGN));
     }
 
     #[test]

@@ -245,25 +245,18 @@ impl Image {
 
     /// The objects of a unit that can be copied: one range beyond the pool.
     pub fn own_range(&self, unit: &UnitRecord) -> Result<Range, Malformed> {
-        let own = unit.whole().filter(|own| own.start >= self.header.pool).ok_or(Malformed)?;
+        let is_own = |own: &Range| own.start >= self.header.pool && own.size.is_multiple_of(SLOT);
+        let own = unit.whole().filter(is_own).ok_or(Malformed)?;
         self.words(own)?;
         Ok(own)
     }
 
-    /// Copies a range of objects to `address`, from the file or from the mapping, and moves all addresses in them; `texts` are
-    /// the strings that the unit has no objects for, in their order.
+    /// Copies a range of objects to `address`, from the file or from the mapping.
     ///
     /// # Safety
     ///
     /// Nobody else has the `range.size` bytes at `address`, which is a multiple of a slot's size.
-    pub unsafe fn copy(
-        &self,
-        file: Option<&File>,
-        range: Range,
-        address: usize,
-        moves: &Moves,
-        texts: &[u64],
-    ) -> Result<(), Malformed> {
+    pub unsafe fn copy(&self, file: Option<&File>, range: Range, address: usize) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
         // SAFETY: as this function says.
         let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
@@ -276,9 +269,20 @@ impl Image {
             // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
             None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),
         }
-        let texts = TextWords { start: self.predicted(self.size), addresses: texts };
-        self.count_patched(moves.apply_with(to, &texts));
         Ok(())
+    }
+
+    /// Moves all addresses in a copy of a range, and puts strings where words stand for them: `texts` are those that the unit
+    /// has no objects for, in their order.
+    ///
+    /// # Safety
+    ///
+    /// The copy is at `address`, and nobody else has it.
+    pub unsafe fn adapt(&self, range: Range, address: usize, moves: &Moves, texts: &[u64]) {
+        // SAFETY: as this function says.
+        let words = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, (range.size / SLOT) as usize) };
+        let texts = TextWords { start: self.predicted(self.size), addresses: texts };
+        self.count_patched(moves.apply_with(words, &texts));
     }
 
     /// Notes that a unit's table is read from the mapping, and its objects if they are copied. Around each page that is read the

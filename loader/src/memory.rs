@@ -99,8 +99,8 @@ impl<'a> Memory<'a> {
         Ok(())
     }
 
-    /// Replaces a word wherever it is in a range of objects that nobody has used yet.
-    pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<(), Malformed> {
+    /// Replaces a word wherever it is in a range of objects that nobody has used yet; how often it was there.
+    pub fn replace_in(&self, range: Range, old: u64, new: u64) -> Result<usize, Malformed> {
         if !range.start.is_multiple_of(SLOT) {
             return Err(Malformed);
         }
@@ -109,6 +109,6 @@ impl<'a> Memory<'a> {
         let words = unsafe { std::slice::from_raw_parts_mut(start, (range.size / SLOT) as usize) };
         let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
         self.image.count_patched(found as u64);
-        Ok(())
+        Ok(found)
     }
 }

@@ -229,8 +229,7 @@ mod tests {
         // A string may lie where a window was predicted, or where words for strings are.
         for addresses in [[0x6000, 0x7000, start + 8], [own.start + 8, 0x7000, start + 8]] {
             let texts = TextWords { start, addresses: &addresses };
-            let after =
-                [start + 8, addresses[0], 0x7000, start + 8, start + 24, 0, own.start + 16, u64::MAX, 0x7000];
+            let after = [start + 8, addresses[0], 0x7000, start + 8, start + 24, 0, own.start + 16, u64::MAX, 0x7000];
             let mut words = before;
             assert_eq!((moves(&[own]).apply_with(&mut words, &texts), words), (6, after));
         }

@@ -68,7 +68,11 @@ impl Maker {
             *word.ok_or(Failure::Malformed)? = value;
         }
         let fits = rows.ascii_data.is_multiple_of(SLOT) && rows.ascii_data as usize <= size_of_val(&head);
-        if fits { Ok(Maker { layout, head, known: Pointers::new(MAX_NUMBERS as usize) }) } else { Err(Failure::Malformed) }
+        if fits {
+            Ok(Maker { layout, head, known: Pointers::new(MAX_NUMBERS as usize) })
+        } else {
+            Err(Failure::Malformed)
+        }
     }
 
     /// The canonical copy of the string with this text.
@@ -85,7 +89,9 @@ impl Maker {
 
     fn make(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
         if text.characters != Characters::Ascii {
-            let points: Vec<u32> = text.code_points().collect();
+            let mut points = Vec::new();
+            points.try_reserve_exact(text.bytes.len()).map_err(|_| Failure::Python)?;
+            points.extend(text.code_points().map(|point| point as libc::wchar_t));
             let string = py::string_of_code_points(&points)?.into_ptr();
             // SAFETY: a new string, and the reference to it.
             return unsafe { strings.intern(string) }.ok_or(Failure::Python);

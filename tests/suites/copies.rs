@@ -14,7 +14,15 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(
         interpreters,
         "copies",
-        &[("verified", verified), ("one_damaged", one_damaged), ("overwritten", overwritten), ("forked", forked)],
+        &[
+            ("verified", verified),
+            ("one_damaged", one_damaged),
+            ("overwritten", overwritten),
+            ("replaced", replaced),
+            ("surrogates", surrogates),
+            ("renamed_code", renamed_code),
+            ("forked", forked),
+        ],
     )
 }
 
@@ -61,7 +69,7 @@ impl Places {
     }
 }
 
-/// `verify` proves that what is copied points to itself and to the pool.
+/// `verify` proves that what is copied points to itself, to its strings and to the pool.
 fn verified(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let mut image = read(environment.image())?;
@@ -80,11 +88,17 @@ fn verified(python: &Interpreter) -> Result<()> {
     let verify = || Ok::<_, anyhow::Error>(tools()?.cds_build().arg("verify").arg(&copy));
     write(&copy, &image)?;
     verify()?.ok()?;
-    image[position(slot)..][..8].copy_from_slice(&address(other.start).to_le_bytes());
-    write(&copy, &image)?;
-    let output = verify()?.output()?;
-    let text = format!("the word at {slot:#x} points into another unit");
-    ensure!(output.status == 1 && output.stderr.contains(&text), "{text}: {output}");
+    let wrong = [
+        (address(other.start), "points into another unit"),
+        (address(places.objects.size) + 4, "stands for a string that the unit does not have"),
+    ];
+    for (word, what) in wrong {
+        image[position(slot)..][..8].copy_from_slice(&word.to_le_bytes());
+        write(&copy, &image)?;
+        let output = verify()?.output()?;
+        let text = format!("the word at {slot:#x} {what}");
+        ensure!(output.status == 1 && output.stderr.contains(&text), "{text}: {output}");
+    }
     Ok(())
 }
 
@@ -119,6 +133,76 @@ fn overwritten(python: &Interpreter) -> Result<()> {
     let report = run.args(MODULES).ok()?.silent()?.json()?;
     ensure!(report["before"]["served"] == 1 && report["after"]["served"] == 1, "{report}");
     ensure!(report["values"].as_array().is_some_and(|values| values.len() == MODULES.len()), "{report}");
+    Ok(())
+}
+
+/// Where another image gets the name between imports, the others come from what is mapped.
+fn replaced(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let (other, same) = (environment.scratch.join("other.so"), environment.scratch.join("same.so"));
+    environment.build(&other)?.args(["--units", "copied", "six", "json"]).ok()?;
+    std::fs::copy(environment.image(), &same)?;
+    let text = "\
+import os, sys, json, one, cds_loader
+for name, module in zip(sys.argv[2:], ('two', 'four')):
+    os.replace(name, sys.argv[1])
+    __import__(module)
+import three, five, six
+modules = [sys.modules[name] for name in ('one', 'two', 'three', 'four', 'five', 'six')]
+print(json.dumps([cds_loader.status(), [m.f7(1) for m in modules], [m.__name__ for m in modules]]))
+";
+    let run = environment.python().args(["-c", text]).arg(environment.image()).arg(&other).arg(&same);
+    let report = run.ok()?.silent()?.json()?;
+    ensure!(report[0]["served"] == MODULES.len(), "{report}");
+    for (number, value) in report[1].as_array().context("values")?.iter().enumerate() {
+        ensure!(value[2] == format!("text {number} 7"), "{report}");
+    }
+    Ok(())
+}
+
+/// No codec of a program makes the strings of an image: it would run in the middle of an import.
+fn surrogates(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let module = r"class Strings:
+    values = ['\ud800', 'a\udfffb', '\xe9\ud834\udd1e', '\U0001d11e', '\xe4\xf6\xfc', '\u96f6']
+";
+    write(environment.site.join("odd.py"), module)?;
+    environment.build(&environment.image())?.args(["--units", "copied", "odd", "one"]).ok()?;
+    let text = "\
+import codecs, cds_loader
+called = []
+def own(error):
+    called.append(error)
+    import one
+    return '?', error.end
+codecs.register_error('surrogatepass', own)
+import odd
+print(ascii(odd.Strings.values), called, cds_loader.status()['served'], cds_loader.owns(odd.Strings.__init__))
+";
+    let output = environment.script(text)?.silent()?;
+    let right = r"['\ud800', 'a\udfffb', '\xe9\ud834\udd1e', '\U0001d11e', '\xe4\xf6\xfc', '\u96f6'] [] 1 False";
+    ensure!(output.stdout == format!("{right}\n"), "{output}");
+    Ok(())
+}
+
+/// The interpreter may give code objects another file name: each of them has a reference to the old one.
+fn renamed_code(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let text = "\
+import _imp, gc, sys, one, cds_loader
+name = one.__file__
+code = one.f1.__code__
+assert cds_loader.owns(code) and code.co_filename == name
+before = sys.getrefcount(code.co_filename)
+_imp._fix_co_filename(cds_loader._code('one'), '/elsewhere/one.py')
+names = {getattr(one, f'f{n}').__code__.co_filename for n in range(40)}
+del code
+gc.collect()
+[str(n) * 30 for n in range(10000)]
+print(names, name == one.__file__ == one.__spec__.origin, sys.getrefcount(name) >= 3)
+";
+    let output = environment.script(text)?.silent()?;
+    ensure!(output.stdout == "{'/elsewhere/one.py'} True True\n", "{output}");
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub fn table(text: &mut String, Pages { file_bytes, rows }: &Pages) {
     *text += &table.finish();
     let _ = writeln!(
         text,
-        "\nThe loader reads units that it copies by {} for the first 4 MiB of them and by {} beyond; for units that it uses in \
+        "\nThe loader reads units that it copies by {} for the first MiB of them and by {} beyond; for units that it uses in \
          place, and for the pool, it takes {} for up to two pages, and {} for more.\n",
         quoted(PageWay::File),
         quoted(PageWay::FileHuge),

@@ -3,8 +3,8 @@
 use super::Image;
 use crate::elf::digest;
 use cds_layout::format::{
-    CHUNK, Entry, Group, ModuleKind, NONE, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse, checksum32, leaves_of,
-    tables_checksum,
+    CHUNK, Entry, Filename, Group, ModuleKind, NONE, Name, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse,
+    checksum32, leaves_of, tables_checksum,
 };
 use goblin::elf::Elf;
 use serde::Serialize;
@@ -160,8 +160,18 @@ impl Checker<'_, '_> {
             if !unit.texts.texts.iter().all(exists) {
                 self.report("fixups", format!("unit {number} has a static string that does not exist"));
             }
-            let filename = unit.filename.and_then(|filename| filename.string);
-            if filename.is_some_and(|string| !self.is_place(string)) {
+            let own_name = match unit.filename {
+                Some(Filename { string: Name::Own(offset), .. }) => Some(offset),
+                _ => None,
+            };
+            let is_right = match image.header.units {
+                UnitUse::InPlace => unit.text_words() == 0,
+                UnitUse::Copied => unit.statics.is_empty() && unit.strings.is_empty() && own_name.is_none(),
+            };
+            if !is_right {
+                self.report("fixups", format!("unit {number} has strings of a kind that its use does not know"));
+            }
+            if own_name.is_some_and(|string| !self.is_place(string)) {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
             }
         }
@@ -187,8 +197,7 @@ impl Checker<'_, '_> {
         let end = u64::from(self.objects()) + texts.iter().max().unwrap_or(&0) * u64::from(SLOT);
         for (number, word) in image.section(SectionKind::Objects).chunks_exact(8).enumerate() {
             let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-            let bad_own = word.wrapping_sub(header.preferred_base) < header.span
-                && word.wrapping_sub(first) >= end;
+            let bad_own = word.wrapping_sub(header.preferred_base) < header.span && word.wrapping_sub(first) >= end;
             let bad_extern =
                 moves && word.wrapping_sub(header.externs_start) < header.externs_size && !predicted.contains(&word);
             if bad_own || bad_extern {
@@ -228,7 +237,8 @@ impl Checker<'_, '_> {
                     wrong.push(format!("the word at {at:#x} points into another unit, which is copied elsewhere"));
                 }
                 let text = target.wrapping_sub(objects);
-                if (objects..end).contains(&target) && (text >= texts * u64::from(SLOT) || text % u64::from(SLOT) != 0) {
+                if (objects..end).contains(&target) && (text >= texts * u64::from(SLOT) || text % u64::from(SLOT) != 0)
+                {
                     wrong.push(format!("the word at {at:#x} stands for a string that the unit does not have"));
                 }
             }

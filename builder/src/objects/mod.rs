@@ -6,7 +6,6 @@ mod likely;
 mod numbers;
 pub mod part;
 pub mod place;
-
 mod pool;
 pub mod quicken;
 pub mod slots;

@@ -142,7 +142,6 @@ impl Placement {
     pub fn texts(&self, unit: u32) -> &[NodeId] {
         self.texts.get(unit as usize).map_or(&[], |texts| texts)
     }
-
 }
 
 /// Places all nodes for units that are used in this way. `names` are those of the units; `known` is about interned strings.
@@ -193,7 +192,9 @@ pub fn place(
     for &unit in &units {
         // Parents before children: the root leads its range.
         let used = constants.modules[unit].used.iter().rev().copied();
-        let is_own = |&id: &NodeId| (constants.owner(id) == Some(unit as u32) || is_copied(id)) && !is_text(id) && !is_filename(id);
+        let is_own = |&id: &NodeId| {
+            (constants.owner(id) == Some(unit as u32) || is_copied(id)) && !is_text(id) && !is_filename(id)
+        };
         let mut ids: Vec<NodeId> = used.filter(is_own).collect();
         let part = |id: &NodeId| parts[id.0 as usize];
         ids.sort_by_key(part);
@@ -230,12 +231,16 @@ pub fn place(
         copies: at.copies,
         statics: at.statics,
         texts: constants.modules.iter().map(texts_of).collect(),
-        filenames: constants.modules.iter().map(|module| module.used.iter().copied().find(|&id| is_filename(id))).collect(),
+        filenames: constants
+            .modules
+            .iter()
+            .map(|module| module.used.iter().copied().find(|&id| is_filename(id)))
+            .collect(),
         units: ranges,
         pool,
         order: at.order,
         size: at.end as u32,
-        numbers: Numbers::of_texts(constants, &likely, is_text),
+        numbers: Numbers::of_texts(constants, &likely, |id| is_text(id) && !is_static(id)),
     })
 }
 

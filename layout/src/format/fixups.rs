@@ -11,7 +11,7 @@
 //! | strings | offsets / 8 of the image's own copies of interned strings, in the same way; of units that are used in place |
 //! | texts | interned strings of units that are copied (`texts.rs`) |
 //! | frozensets | groups (offset of the tuple of items / 8, block of one slot list), in order of creation |
-//! | filename | flags (bit 0: to be interned, bit 1: there is a string), offset of the string / 8 if there is; empty if the unit has no file |
+//! | filename | flags (bit 0: to be interned, bit 1: there is a string), offset of the string / 8, or else the number of slots; empty if the unit has no file |
 //!
 //! The *back* is read where a prediction failed:
 //!
@@ -38,12 +38,20 @@ pub struct Group {
     pub slots: Vec<u32>,
 }
 
+/// Where the string with a file name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// The image's own one with the predicted path is at this offset.
+    Own(u32),
+    /// The loader has it. So many slots hold the word of one text more than the unit has.
+    Text(u32),
+}
+
 /// The module's file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filename {
-    /// Offset of the image's own string with the predicted path. Units that are copied have none: their slots have the word
-    /// of one text more than the unit has.
-    pub string: Option<u32>,
+    /// What slots hold.
+    pub string: Name,
     /// Whether the interpreter interns `co_filename`.
     pub interned: bool,
 }
@@ -68,7 +76,7 @@ pub struct UnitTables<'a> {
 impl<'a> UnitTables<'a> {
     /// How many words stand for strings that are no objects of the image.
     pub fn text_words(&self) -> u32 {
-        let filename = self.filename.is_some_and(|filename| filename.string.is_none());
+        let filename = self.filename.is_some_and(|filename| matches!(filename.string, Name::Text(_)));
         self.texts.texts.len() as u32 + u32::from(filename)
     }
 
@@ -86,10 +94,12 @@ impl<'a> UnitTables<'a> {
         w.block(&block.bytes);
         let mut block = Writer::new();
         if let Some(filename) = &self.filename {
-            block.u8(u8::from(filename.interned) | u8::from(filename.string.is_some()) << 1);
-            if let Some(string) = filename.string {
-                block.varint(u64::from(string / SLOT));
-            }
+            let (is_own, number) = match filename.string {
+                Name::Own(offset) => (2, offset / SLOT),
+                Name::Text(slots) => (0, slots),
+            };
+            block.u8(u8::from(filename.interned) | is_own);
+            block.varint(u64::from(number));
         }
         w.block(&block.bytes);
         let front = w.bytes.len() - start;
@@ -247,6 +257,12 @@ impl<'a> Front<'a> {
         Texts::new(self.blocks[2])
     }
 
+    /// Whether words of the unit stand for strings that are no objects of the image: of one that is used in place none does.
+    pub fn has_text_words(&self) -> Option<bool> {
+        let of_file = self.filename()?.is_some_and(|filename| matches!(filename.string, Name::Text(_)));
+        Some(of_file || !self.blocks[2].is_empty())
+    }
+
     /// Offset of the tuple of items and slots.
     pub fn frozensets(&self) -> impl Iterator<Item = Option<(u32, Slots<'a>)>> + 'a {
         let (mut r, origin) = (self.blocks[3], self.origin);
@@ -272,9 +288,10 @@ impl<'a> Front<'a> {
             return Some(None);
         }
         let flags = r.u8()?;
+        let number = u32::try_from(r.varint()?).ok()?;
         let string = match flags & 2 {
-            0 => None,
-            _ => Some(u32::try_from(r.varint()?).ok()?.checked_mul(SLOT)?),
+            0 => Name::Text(number),
+            _ => Name::Own(number.checked_mul(SLOT)?),
         };
         Some(Some(Filename { string, interned: flags & 1 != 0 }))
     }

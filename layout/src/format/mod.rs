@@ -23,7 +23,7 @@ mod units;
 pub use checksum::{checksum32, checksum64};
 pub use codec::{Reader, Writer};
 pub use externs::{Extern, ExternRecord, StaticRecord, StaticText, TypeId};
-pub use fixups::{Ascending, Back, Filename, Front, Group, Slots, UnitTables};
+pub use fixups::{Ascending, Back, Filename, Front, Group, Name, Slots, UnitTables};
 pub use header::{
     AbiFlags, HEADER_SIZE, Header, HeaderError, IdentityKind, InvalidationMode, NOTE_NAME, NOTE_TYPE, UnitUse,
     dynamic_segment, find_header,

@@ -24,12 +24,8 @@ fn groups(scale: u32) -> impl Strategy<Value = Vec<Group>> {
 
 /// Numbers of strings, what they are like, and their bytes.
 fn texts() -> impl Strategy<Value = Vec<(Option<u32>, Characters, Vec<u8>)>> {
-    let characters = prop_oneof![
-        Just(Characters::Ascii),
-        Just(Characters::Latin1),
-        Just(Characters::Ucs2),
-        Just(Characters::Ucs4)
-    ];
+    let characters =
+        prop_oneof![Just(Characters::Ascii), Just(Characters::Latin1), Just(Characters::Ucs2), Just(Characters::Ucs4)];
     let whole = |(number, characters, mut bytes): (Option<u32>, Characters, Vec<u8>)| {
         bytes.truncate(bytes.len() / characters.width() * characters.width());
         (number.filter(|_| characters == Characters::Ascii), characters, bytes)
@@ -39,8 +35,8 @@ fn texts() -> impl Strategy<Value = Vec<(Option<u32>, Characters, Vec<u8>)>> {
 }
 
 fn tables() -> impl Strategy<Value = UnitTables<'static>> {
-    let filename =
-        (proptest::option::of((0..u32::MAX / SLOT).prop_map(|number| number * SLOT)), any::<bool>());
+    let name = |(number, own)| if own { Name::Own(number * SLOT) } else { Name::Text(number) };
+    let filename = ((0..u32::MAX / SLOT, any::<bool>()).prop_map(name), any::<bool>());
     let filename = filename.prop_map(|(string, interned)| Filename { string, interned });
     let filename = proptest::option::of(filename);
     (groups(1), groups(SLOT), groups(SLOT), filename, ascending(1)).prop_map(

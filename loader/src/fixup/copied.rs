@@ -1,8 +1,10 @@
 //! Units whose objects are copied to memory of their own.
 
 use std::fs::File;
+use std::sync::atomic::Ordering;
 
-use cds_layout::format::{Entry, Front};
+use cds_layout::format::{Entry, Front, Name, Range};
+use pyo3_ffi as ffi;
 
 use super::{Fixups, Task};
 use crate::failure::Failure;
@@ -14,50 +16,91 @@ use crate::unit::Unit;
 /// As many strings as most units have.
 const TEXTS: usize = 256;
 
+/// A unit as it was read, and memory for it.
+struct Copy {
+    unit: Unit,
+    own: Range,
+    /// Where its objects are among the copies. Room for strings follows on them.
+    offset: u32,
+    size: u32,
+    address: usize,
+}
+
 impl Fixups {
     /// The unit, and the offset of its objects among the copies.
     pub(super) fn copied(&self, task: &Task<'_>) -> Result<(Unit, u32), Failure> {
-        if let Some(file) = task.image.file.open() {
-            let result = self.copied_from(task, Some(&file));
-            // Asked when all was read: the name may stand for another file by now, and so may the descriptor, where a program
-            // closes what it does not know. What was read is checked before it is believed.
-            match task.image.file.judge(&file) {
-                Verdict::Same => return result,
-                Verdict::Changed => return Err(Failure::Malformed),
-                Verdict::Other => {}
+        let copy = match self.read_file(task)? {
+            Some(copy) => copy,
+            None => {
+                task.image.reads_mapping();
+                self.read(task, None)?
             }
-        }
-        task.image.reads_mapping();
-        self.copied_from(task, None)
+        };
+        let Copy { unit, own, offset, size, address } = copy;
+        // SAFETY: just taken, and it follows on the objects.
+        let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
+        let texts = self.texts(task, &unit.front()?, &mut room)?;
+        let moves = Moves::of_copy(task.image, task.externs, own, address);
+        // SAFETY: just taken, and filled.
+        unsafe { task.image.adapt(own, address, &moves, &texts) };
+        self.copies.shrink(offset, size, size - room.left());
+        Ok((unit, offset))
     }
 
-    /// The same from a file, or from the mapping.
-    fn copied_from(&self, task: &Task<'_>, file: Option<&File>) -> Result<(Unit, u32), Failure> {
+    /// `None` if the name of the image stands for another file by now, or for none that can be read: what is mapped is still right.
+    fn read_file(&self, task: &Task<'_>) -> Result<Option<Copy>, Failure> {
+        if self.replaced.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let file = &task.image.file;
+        let Some(open) = file.open() else { return Ok(None) };
+        let copy = self.read(task, Some(&open));
+        // Asked when all was read, and before anything of it is used: the file may be changed meanwhile, and the descriptor may
+        // stand for another one, where a program closes what it does not know.
+        match file.judge(&open) {
+            Verdict::Same => copy.map(Some),
+            Verdict::Changed => Err(Failure::Malformed),
+            Verdict::Other => {
+                self.replaced.store(true, Ordering::Relaxed);
+                if let Ok(copy) = copy {
+                    self.copies.shrink(copy.offset, copy.size, 0);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Reads the unit from a file, or from the mapping.
+    fn read(&self, task: &Task<'_>, file: Option<&File>) -> Result<Copy, Failure> {
         let Task { image, number, .. } = *task;
         let unit = match file {
             Some(file) => image.read_unit(file, number)?,
             None => image.unit(number).ok_or(Failure::Malformed)?,
         };
-        let front = unit.front()?;
         let own = image.own_range(&unit.record)?;
-        let room = front.texts().ok_or(Failure::Malformed)?.room;
+        let room = unit.front()?.texts().ok_or(Failure::Malformed)?.room;
         let size = own.size.checked_add(room).ok_or(Failure::Malformed)?;
         let offset = self.copies.take(size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
-        // SAFETY: just taken, and it follows on the copy.
-        let mut room = unsafe { Room::new(address + own.size as usize, room) };
-        let texts = self.texts(task, &front, &mut room)?;
-        let moves = Moves::of_copy(image, task.externs, own, address);
         // SAFETY: just taken.
-        unsafe { image.copy(file, own, address, &moves, &texts) }?;
-        self.copies.give_back(room.left());
-        Ok((unit, offset))
+        let copied = unsafe { image.copy(file, own, address) };
+        if copied.is_err() {
+            self.copies.shrink(offset, size, 0);
+        }
+        copied?;
+        Ok(Copy { unit, own, offset, size, address })
     }
 
     /// Addresses of the strings that the image has no objects for, in their order: the name of the file is the last one.
     fn texts(&self, task: &Task<'_>, front: &Front<'_>, room: &mut Room) -> Result<Vec<u64>, Failure> {
         let Task { image, externs, ref moves, .. } = *task;
-        let mut texts = Vec::with_capacity(TEXTS);
+        let mut texts = Vec::new();
+        texts.try_reserve(TEXTS).map_err(|_| Failure::Python)?;
+        let mut push = |string: *mut _| {
+            texts.try_reserve(1).map_err(|_| Failure::Python)?;
+            texts.push(string as u64);
+            Ok::<(), Failure>(())
+        };
         for entry in front.texts().ok_or(Failure::Malformed)? {
             let string = match entry.ok_or(Failure::Malformed)? {
                 Entry::Text(text) => self.maker.canonical(&self.strings, text, room)?,
@@ -66,13 +109,19 @@ impl Fixups {
                     self.strings.of_interpreter(image, &image.memory(), number, externs, ensure)?.1
                 }
             };
-            texts.push(string.as_ptr() as u64);
+            push(string.as_ptr())?;
         }
         if let Some(own) = front.filename().ok_or(Failure::Malformed)?
-            && own.string.is_none()
+            && let Name::Text(slots) = own.string
         {
             let path = task.filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
-            texts.push(self.file_name(path, own.interned)? as u64);
+            let string = self.file_name(path, own.interned)?;
+            // The interpreter may put another name into a code object, and gives the reference of this one back.
+            for _ in 1..slots {
+                // SAFETY: a live object.
+                unsafe { ffi::Py_IncRef(string) };
+            }
+            push(string)?;
         }
         Ok(texts)
     }

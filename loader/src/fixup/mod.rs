@@ -3,9 +3,10 @@
 mod copied;
 
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicBool;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Extern, Slots, TypeId, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, Extern, Name, Slots, TypeId, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
@@ -48,6 +49,8 @@ pub struct Fixups {
     externs: Externs,
     strings: Strings,
     maker: Maker,
+    /// Whether another file has the name of the image.
+    replaced: AtomicBool,
     /// Offsets in the head of an object.
     head: Head,
     /// `&PyTuple_Type`
@@ -84,6 +87,7 @@ impl Fixups {
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
             maker: Maker::new(layout)?,
+            replaced: AtomicBool::new(false),
             head: layout.head,
             tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
         })
@@ -138,6 +142,9 @@ impl Fixups {
         let Task { image, ref moves, .. } = *task;
         image.reads_mapping();
         let unit = image.unit(task.number).ok_or(Failure::Malformed)?;
+        if unit.front()?.has_text_words().ok_or(Failure::Malformed)? {
+            return Err(Failure::Malformed);
+        }
         if moves.is_empty() {
             image.prefault(unit.record.written)?;
         } else {
@@ -202,14 +209,22 @@ impl Fixups {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
             self.frozenset(&memory, items, slots)?;
         }
-        if let Some(format::Filename { string: Some(own), interned }) = front.filename().ok_or(Failure::Malformed)? {
+        if let Some(format::Filename { string: Name::Own(own), interned }) =
+            front.filename().ok_or(Failure::Malformed)?
+        {
             let filename = task.filename.ok_or(Failure::Malformed)?;
             let predicted = memory.object(own, self.strings.least_size())?;
             let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
             let string = self.file_name(string, interned)?;
             if string != predicted {
+                let mut slots = 0;
                 for range in unit.record.ranges() {
-                    memory.replace_in(range, predicted as u64, string as u64)?;
+                    slots += memory.replace_in(range, predicted as u64, string as u64)?;
+                }
+                // The interpreter may put another name into a code object, and gives the reference of this one back.
+                for _ in 1..slots {
+                    // SAFETY: a live object.
+                    unsafe { ffi::Py_IncRef(string) };
                 }
             }
         }

@@ -13,15 +13,10 @@ pub fn string(text: &str) -> Result<Object> {
     unsafe { steal(ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), length(text.len()))) }
 }
 
-/// A `str` of these code points, which may be surrogates.
-pub fn string_of_code_points(points: &[u32]) -> Result<Object> {
-    let bytes = length(size_of_val(points));
-    // -1: little-endian, and no mark of that at the start.
-    let mut order = if cfg!(target_endian = "little") { -1 } else { 1 };
-    // SAFETY: `bytes` bytes are read; a new reference comes back.
-    unsafe {
-        steal(ffi::PyUnicode_DecodeUTF32(points.as_ptr().cast(), bytes, c"surrogatepass".as_ptr(), &raw mut order))
-    }
+/// A `str` of these code points, which may be surrogates. No codec is asked, which could be a program's own.
+pub fn string_of_code_points(points: &[libc::wchar_t]) -> Result<Object> {
+    // SAFETY: so many characters are read; a new reference comes back.
+    unsafe { steal(ffi::PyUnicode_FromWideChar(points.as_ptr(), length(points.len()))) }
 }
 
 /// An interned `str`.
