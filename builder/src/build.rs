@@ -13,8 +13,7 @@ use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitRecord, UnitTables, UnitUse,
-    ValueKind,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitTables, UnitUse, ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -377,9 +376,8 @@ fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
     let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
     let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
     for (unit, name) in names.into_iter().enumerate() {
-        let [written, read, cold] = placement.ranges(unit);
-        let whole = UnitRecord { written, read, cold, ..UnitRecord::default() }.whole();
-        let ranges = whole.map_or(vec![written, read, cold], |whole| vec![whole]);
+        let ranges = placement.ranges(unit);
+        let ranges = Range::joined(ranges).map_or(ranges.to_vec(), |whole| vec![whole]);
         symbols.extend(ranges.iter().filter(|range| range.size != 0).map(|range| symbol(name.clone(), range)));
     }
     symbols

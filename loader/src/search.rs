@@ -243,7 +243,12 @@ impl Search<'_> {
 
     /// The names in a directory; none if it counts as empty, `None` if that cannot be known.
     fn names_in(&self, path: &[u8]) -> Option<Arc<Listing>> {
-        match fs::metadata(as_path(path)).and_then(|m| self.active.listings.get(path, &m)) {
+        self.listing(path, fs::metadata(as_path(path)))
+    }
+
+    /// The same, with what is known of the directory.
+    fn listing(&self, path: &[u8], metadata: io::Result<fs::Metadata>) -> Option<Arc<Listing>> {
+        match metadata.and_then(|m| self.active.listings.get(path, &m)) {
             Ok(listing) => Some(listing),
             Err(error) if counts_as_empty(&error) => Some(Arc::default()),
             Err(_) => None,
@@ -326,11 +331,7 @@ impl Search<'_> {
 
     /// The names in a directory whose metadata were just read.
     fn known_names(&self, path: &str, metadata: &fs::Metadata) -> Result<Arc<Listing>, Aside> {
-        match self.active.listings.get(path.as_bytes(), metadata) {
-            Ok(listing) => Ok(listing),
-            Err(error) if counts_as_empty(&error) => Ok(Arc::default()),
-            Err(_) => Err(Aside::Directory(path.to_owned())),
-        }
+        self.listing(path.as_bytes(), Ok(metadata.clone())).ok_or_else(|| Aside::Directory(path.to_owned()))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::table::Pointers;
 const HEAD: usize = 6;
 
 /// Memory for strings, filled from its start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Room {
     address: usize,
     left: u32,
@@ -51,16 +51,12 @@ pub struct Maker {
 impl Maker {
     /// For strings of this interpreter.
     pub fn new(layout: &'static Layout) -> Result<Maker, Failure> {
-        let (rows, bits) = (&layout.str_, &layout.str_.bits);
-        let mut state = 1 << bits.kind_shift | bits.compact | bits.ready | bits.ascii;
-        if rows.marked_static {
-            state |= bits.statically_allocated;
-        }
+        let rows = &layout.str_;
         let words = [
             (layout.head.refcnt, layout.refcount.initial),
             (layout.head.type_, externs::resolve(Extern::Type(TypeId::Str))?.as_ptr() as u64),
             (rows.hash, u64::MAX),
-            (rows.state, u64::from(state)),
+            (rows.state, u64::from(rows.new_state(1, true))),
         ];
         let mut head = [0; HEAD];
         for (offset, value) in words {

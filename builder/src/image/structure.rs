@@ -25,8 +25,8 @@ pub fn structure(image: &Image<'_>) -> Vec<Finding> {
     checker.digest();
     checker.modules();
     checker.statics();
-    checker.units();
-    checker.addresses();
+    let texts = checker.units();
+    checker.addresses(&texts);
     checker.named();
     checker.elf();
     checker.findings
@@ -126,8 +126,10 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn units(&mut self) {
+    /// Of each unit, how many words stand for strings.
+    fn units(&mut self) -> Vec<u64> {
         let image = self.image;
+        let mut texts = vec![0; image.units.len()];
         for (number, record) in (0..).zip(&image.units) {
             let (front, back) =
                 image.unit_bytes(number).and_then(|table| table.split_at_checked(record.front as usize)).unzip();
@@ -148,6 +150,7 @@ impl Checker<'_, '_> {
                 self.report("fixups", format!("the table of unit {number} is malformed"));
                 continue;
             };
+            texts[number as usize] = u64::from(unit.text_words());
             if unit.chunks.iter().any(|&chunk| chunk >= image.header.pool.div_ceil(CHUNK)) {
                 self.report("fixups", format!("unit {number} needs a part of the pool that does not exist"));
             }
@@ -175,10 +178,11 @@ impl Checker<'_, '_> {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
             }
         }
+        texts
     }
 
     /// Every word that the loader takes for an address is one.
-    fn addresses(&mut self) {
+    fn addresses(&mut self, texts: &[u64]) {
         let (image, header) = (self.image, &self.image.header);
         let first = image.address(0);
         let predicted = image.externs.iter().map(|e| e.predicted).chain(image.statics.iter().map(|s| s.predicted));
@@ -190,9 +194,6 @@ impl Checker<'_, '_> {
         // Where the interpreter's addresses do not move, the loader does not look for them.
         let moves = header.externs_start >> 47 != 0;
         let mut wrong = Vec::new();
-        let texts: Vec<u64> = (0..image.units.len() as u32)
-            .map(|number| image.unit(number).map_or(0, |unit| u64::from(unit.text_words())))
-            .collect();
         // Behind the last object are the words for strings that are none.
         let end = u64::from(self.objects()) + texts.iter().max().unwrap_or(&0) * u64::from(SLOT);
         for (number, word) in image.section(SectionKind::Objects).chunks_exact(8).enumerate() {
@@ -206,7 +207,7 @@ impl Checker<'_, '_> {
         }
         wrong.into_iter().for_each(|message| self.report("addresses", message));
         if header.units == UnitUse::Copied {
-            self.copies(&texts, end);
+            self.copies(texts, end);
         }
     }
 

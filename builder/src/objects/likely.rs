@@ -46,6 +46,15 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
     probable
 }
 
+/// By node, how many units are expected to use it in one process.
+pub fn users(constants: &Constants, likely: &[f64]) -> Vec<f64> {
+    let mut users = vec![0.0; constants.len()];
+    for (module, likely) in constants.modules.iter().zip(likely) {
+        module.used.iter().for_each(|id| users[id.0 as usize] += likely);
+    }
+    users
+}
+
 /// Expected numbers of users as steps that objects are sorted by, 0 for none: twice as many is one step more, so coarse that
 /// modules of one package mostly are on the same.
 pub fn level(users: f64) -> u8 {

@@ -11,12 +11,8 @@ const NONE: u32 = u32::MAX;
 pub struct Numbers(Vec<u32>);
 
 impl Numbers {
-    /// For the texts that most units use, weighed by how likely those are.
-    pub fn of_texts(constants: &Constants, likely: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
-        let mut users = vec![0.0; constants.len()];
-        for (module, likely) in constants.modules.iter().zip(likely) {
-            module.used.iter().for_each(|id| users[id.0 as usize] += likely);
-        }
+    /// For the texts that have most `users`.
+    pub fn of_texts(constants: &Constants, users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
         let has_number = |id: &NodeId| {
             let ascii = constants.node(*id).as_str().is_some_and(|text| text.ascii);
             ascii && is_text(*id) && constants.owner(*id).is_none()

@@ -4,7 +4,7 @@
 //! Offsets count from the start of the objects.
 
 use super::copies::copied;
-use super::likely::{level, likely};
+use super::likely::{level, likely, users};
 use super::numbers::Numbers;
 use super::part::{Known, Part, parts};
 use super::pool;
@@ -17,8 +17,8 @@ use std::cmp::Reverse;
 /// Where the objects lie.
 #[derive(Debug)]
 pub struct Placement {
-    /// By node id: offset of the object (not of the collector's head before it), [`Placement::NOWHERE`], or
-    /// [`Placement::IN_UNITS`].
+    /// By node id: offset of the object (not of the collector's head before it), [`Placement::NOWHERE`],
+    /// [`Placement::IN_UNITS`], or [`Placement::IN_TEXTS`].
     offsets: Vec<u32>,
     /// By unit: its own ones of objects that other units have, too, in the order of their ids.
     copies: Vec<Vec<(NodeId, u32)>>,
@@ -97,19 +97,18 @@ impl Placement {
 
     /// What a unit has of a node that it uses.
     pub fn place(&self, unit: u32, id: NodeId) -> Place {
-        let of = |unit: u32| unit as usize;
         match self.offsets[id.0 as usize] {
             Self::NOWHERE => Place::Nowhere,
             Self::IN_TEXTS => {
                 let texts = self.texts(unit);
-                let number = match self.filenames.get(of(unit)) {
+                let number = match self.filenames.get(unit as usize) {
                     Some(filename) if *filename == Some(id) => texts.len(),
                     _ => texts.binary_search(&id).expect("the unit uses it"),
                 };
                 Place::Text(number as u32)
             }
             Self::IN_UNITS => {
-                let copies = self.copies.get(of(unit)).map_or(&[][..], |copies| copies);
+                let copies = self.copies.get(unit as usize).map_or(&[][..], |copies| copies);
                 let copy = copies.binary_search_by_key(&id, |&(id, _)| id);
                 Place::Object(copies[copy.expect("the unit uses it")].1)
             }
@@ -153,6 +152,7 @@ pub fn place(
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
     let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
+    let users = users(constants, &likely);
     // Units that are copied have the text of their interned strings in their tables.
     let is_static = |id| known(id) == Known::Static;
     let is_text = |id| units_are == UnitUse::Copied && (constants.node(id).is_interned() || is_static(id));
@@ -177,7 +177,7 @@ pub fn place(
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    let mut shared = pool::order(constants, &parts, &likely, &known);
+    let mut shared = pool::order(constants, &parts, &likely, &users, &known);
     shared.retain(|&id| !is_text(id) && !is_copied(id));
     // Of static strings there is an object all the same, to be compared with the interpreter's.
     let mut statics: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(|&id| is_static(id)).collect();
@@ -240,7 +240,7 @@ pub fn place(
         pool,
         order: at.order,
         size: at.end as u32,
-        numbers: Numbers::of_texts(constants, &likely, |id| is_text(id) && !is_static(id)),
+        numbers: Numbers::of_texts(constants, &users, |id| is_text(id) && !is_static(id)),
     })
 }
 

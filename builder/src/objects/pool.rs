@@ -8,17 +8,21 @@ use super::part::{Known, Part};
 use crate::share::{Constants, NodeId};
 use std::cmp::Reverse;
 
-/// The shared objects that have a place, in their order. `likely` is by unit, `parts` by node.
-pub fn order(constants: &Constants, parts: &[Part], likely: &[f64], known: impl Fn(NodeId) -> Known) -> Vec<NodeId> {
+/// The shared objects that have a place, in their order. `likely` is by unit, `parts` and `users` by node.
+pub fn order(
+    constants: &Constants,
+    parts: &[Part],
+    likely: &[f64],
+    users: &[f64],
+    known: impl Fn(NodeId) -> Known,
+) -> Vec<NodeId> {
     let mut homes = vec![u32::MAX; constants.len()];
-    let mut users = vec![0.0; constants.len()];
     for (unit, module) in (0..).zip(&constants.modules) {
         for &id in module.used.iter().filter(|&&id| constants.owner(id).is_none()) {
             let home = &mut homes[id.0 as usize];
             if *home == u32::MAX || level(likely[unit as usize]) > level(likely[*home as usize]) {
                 *home = unit;
             }
-            users[id.0 as usize] += likely[unit as usize];
         }
     }
     let ids = (0..constants.len() as u32).map(NodeId);

@@ -175,17 +175,9 @@ impl Object<'_> {
 
     fn str(&mut self, s: &Str) {
         let rows = &self.layout.str_;
-        let bits = &rows.bits;
-        let mut state = u32::from(s.width) << bits.kind_shift | bits.compact | bits.ready;
-        if s.ascii {
-            state |= bits.ascii;
-        }
-        if rows.marked_static {
-            state |= bits.statically_allocated;
-        }
         self.u64(rows.length, s.len() as u64);
         self.u64(rows.hash, u64::MAX);
-        self.u32(rows.state, state);
+        self.u32(rows.state, rows.new_state(s.width, s.ascii));
         if let (Some((_, wstr_length)), 4) = (rows.wstr, s.width) {
             self.u64(wstr_length, s.len() as u64);
         }

@@ -53,6 +53,21 @@ pub struct StrLayout {
     pub wstr: Option<(u32, u32)>,
 }
 
+impl StrLayout {
+    /// `state` of a compact string of an image that nobody has interned, with characters of `width` bytes.
+    pub fn new_state(&self, width: u8, ascii: bool) -> u32 {
+        let bits = &self.bits;
+        let mut state = u32::from(width) << bits.kind_shift | bits.compact | bits.ready;
+        if ascii {
+            state |= bits.ascii;
+        }
+        if self.marked_static {
+            state |= bits.statically_allocated;
+        }
+        state
+    }
+}
+
 /// Values of the bit field `PyASCIIObject.state` as a 32-bit word.
 #[derive(Debug, Clone, Copy)]
 pub struct StrState {

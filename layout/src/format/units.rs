@@ -12,6 +12,21 @@ pub struct Range {
     pub size: u32,
 }
 
+impl Range {
+    /// Several as one, if they follow on each other.
+    pub fn joined(ranges: [Range; 3]) -> Option<Range> {
+        let [first, ..] = ranges;
+        let mut whole = Range { start: first.start, size: 0 };
+        for range in ranges {
+            if whole.start.checked_add(whole.size) != Some(range.start) {
+                return None;
+            }
+            whole.size = whole.size.checked_add(range.size)?;
+        }
+        Some(whole)
+    }
+}
+
 /// A unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnitRecord {
@@ -40,10 +55,7 @@ impl UnitRecord {
 
     /// All of them as one, if they follow on each other.
     pub fn whole(&self) -> Option<Range> {
-        let follows = |a: Range, b: Range| a.start.checked_add(a.size) == Some(b.start);
-        let size = self.written.size.checked_add(self.read.size)?.checked_add(self.cold.size)?;
-        let joined = follows(self.written, self.read) && follows(self.read, self.cold);
-        joined.then_some(Range { start: self.written.start, size })
+        Range::joined(self.ranges())
     }
 
     /// Size of a record.

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 
 use cds_layout::format::{Entry, Front, Name, Range};
-use pyo3_ffi as ffi;
 
-use super::{Fixups, Task};
+use super::{Fixups, Task, keep_file_name};
 use crate::failure::Failure;
 use crate::file::Verdict;
 use crate::relocate::Moves;
@@ -83,11 +82,7 @@ impl Fixups {
         let offset = self.copies.take(size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
         // SAFETY: just taken.
-        let copied = unsafe { image.copy(file, own, address) };
-        if copied.is_err() {
-            self.copies.shrink(offset, size, 0);
-        }
-        copied?;
+        unsafe { image.copy(file, own, address) }.inspect_err(|_| self.copies.shrink(offset, size, 0))?;
         Ok(Copy { unit, own, offset, size, address })
     }
 
@@ -116,11 +111,7 @@ impl Fixups {
         {
             let path = task.filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
             let string = self.file_name(path, own.interned)?;
-            // The interpreter may put another name into a code object, and gives the reference of this one back.
-            for _ in 1..slots {
-                // SAFETY: a live object.
-                unsafe { ffi::Py_IncRef(string) };
-            }
+            keep_file_name(string, slots as usize);
             push(string)?;
         }
         Ok(texts)

@@ -221,11 +221,7 @@ impl Fixups {
                 for range in unit.record.ranges() {
                     slots += memory.replace_in(range, predicted as u64, string as u64)?;
                 }
-                // The interpreter may put another name into a code object, and gives the reference of this one back.
-                for _ in 1..slots {
-                    // SAFETY: a live object.
-                    unsafe { ffi::Py_IncRef(string) };
-                }
+                keep_file_name(string, slots);
             }
         }
         Ok((memory, offset))
@@ -294,5 +290,14 @@ impl Fixups {
         }
         // SAFETY: as this function says.
         Ok(unsafe { self.strings.intern(string) }.ok_or(Failure::Python)?.as_ptr())
+    }
+}
+
+/// Takes references to a file name for all slots that hold it; there is one already. The interpreter may put another name into a
+/// code object, and gives the reference to this one back.
+fn keep_file_name(string: *mut PyObject, slots: usize) {
+    for _ in 1..slots {
+        // SAFETY: a live object.
+        unsafe { ffi::Py_IncRef(string) };
     }
 }
