@@ -5,7 +5,7 @@ use crate::discover::{self, DiscoverError, DiscoverOptions, Discovery, Skip};
 use crate::elf::{self, CheckError, Contents, EmitError, Machine, Symbol};
 use crate::fixups::{self, Statics};
 use crate::named::{self, NamedObject, ObjectError, ObjectSource};
-use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes};
+use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes, Use};
 use crate::share::{self, Constants, ModuleGraph, Node};
 use crate::stats::{self, Notes};
 use crate::tables::{self, Plan, Tables};
@@ -13,7 +13,8 @@ use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitTables, UnitUse, ValueKind,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, MAX_MODULES, Range, SLOT, TypeId, UnitTables, UnitUse,
+    ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -29,8 +30,8 @@ pub struct BuildOptions {
     pub optimize: u8,
     /// How the loader checks sources.
     pub invalidation: InvalidationMode,
-    /// How it uses units; by default what suits the target.
-    pub units: Option<UnitUse>,
+    /// How it uses units.
+    pub units: UnitUse,
 }
 
 /// Told about the progress of a build.
@@ -87,6 +88,8 @@ pub enum BuildError {
     Nothing { skipped: Vec<Skip> },
     #[error("machine {0} is not supported")]
     Machine(u16),
+    #[error("{0} modules are too many for one image; build several or exclude modules with `--exclude`")]
+    TooManyModules(usize),
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
@@ -119,6 +122,10 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
         None => Discovery::default(),
     };
 
+    if discovery.modules.len() >= MAX_MODULES as usize {
+        return Err(BuildError::TooManyModules(discovery.modules.len()));
+    }
+
     // Code from valid `.pyc` files, otherwise compiled by the target; marshal data read into graphs.
     let (mut codes, unusable) = if discovery.modules.is_empty() {
         (Vec::new(), Vec::new())
@@ -141,8 +148,8 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
     let known = statics.known(&constants, &target.start_strings);
-    let units_are = options.units.unwrap_or_else(|| unit_use(target));
-    let placement = objects::place(&constants, layout, units_are, &names, |id| known[id.0 as usize])?;
+    let used = Use { units: options.units, fixed_addresses: !target.pie, names: &names };
+    let placement = objects::place(&constants, layout, used, |id| known[id.0 as usize])?;
 
     // What is to be done to each unit's objects where a prediction fails.
     progress.pass("collecting fixups", None);
@@ -193,7 +200,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("writing the image", None);
     let contents = Contents {
         machine,
-        header: header(target, options, units_are, base, &tables, &placement, &window),
+        header: header(target, options, base, &tables, &placement, &window),
         tables: encoded,
         objects: written.bytes,
         symbols: symbols(names, &placement),
@@ -323,7 +330,8 @@ fn notes(
         soabi: target.soabi.clone(),
         fixed_addresses: !target.pie,
         objects: stats::by_kind(constants, placement, target.layout()),
-        pool_bytes: u64::from(placement.pool.size),
+        pool_bytes: u64::from(placement.pool.size) - placement.mapped_size(),
+        mapped_bytes: placement.mapped_size(),
         written_bytes,
         read_bytes,
         cold_bytes,
@@ -334,7 +342,6 @@ fn notes(
 fn header(
     target: &Target,
     options: &BuildOptions,
-    units: UnitUse,
     preferred_base: u64,
     tables: &Tables,
     placement: &Placement,
@@ -349,7 +356,7 @@ fn header(
         invalidation: options.invalidation,
         identity_kind: target.identity.kind,
         identity: target.identity.bytes.clone(),
-        units,
+        units: options.units,
         preferred_base,
         span: 0,
         file_size: 0,
@@ -363,11 +370,6 @@ fn header(
         externs_size: window.size,
         digest: [0; 32],
     }
-}
-
-/// Units are used in place where that leaves pages unwritten that processes can share.
-fn unit_use(target: &Target) -> UnitUse {
-    if target.pie || !target.layout().refcount.immortal { UnitUse::Copied } else { UnitUse::InPlace }
 }
 
 /// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool. Ranges that follow on

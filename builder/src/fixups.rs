@@ -94,12 +94,13 @@ pub fn collect<'a>(
     (0..constants.modules.len() as u32).into_par_iter().map(|unit| collector.unit(unit)).collect()
 }
 
-/// The units' tables as bytes, and their records.
+/// The units' tables as bytes, and their records, the likely ones first.
 pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<UnitRecord>) {
     let mut w = Writer::new();
     let mut records = Vec::with_capacity(units.len());
-    for (number, unit) in units.iter().enumerate() {
-        let [written, read, cold] = placement.ranges(number);
+    for &unit in &placement.likely {
+        let [written, read, cold] = placement.ranges(unit as usize);
+        let unit = &units[unit as usize];
         let table = w.bytes.len();
         let front = unit.encode(&mut w, written.start);
         let record = UnitRecord { table: table as u32, front, written, read, cold, ..UnitRecord::default() };
@@ -169,8 +170,10 @@ impl<'a> Collector<'a, '_> {
                 let size = u32::try_from(size.next_multiple_of(u64::from(SLOT))).unwrap_or(u32::MAX);
                 table.room = table.room.saturating_add(size);
             }
-            let number = self.placement.numbers.get(id);
-            table.texts.push(Entry::Text(Text { number, characters, bytes: &text.data }));
+            table.texts.push(match self.placement.numbers.get(id) {
+                Some(number) => Entry::Numbered(number),
+                None => Entry::Text(Text { characters, bytes: &text.data }),
+            });
         }
         table
     }

@@ -33,6 +33,8 @@ pub struct Notes {
     pub objects: BTreeMap<String, KindStats>,
     /// Bytes of objects that several modules share.
     pub pool_bytes: u64,
+    /// Bytes of objects that are used where they are mapped, although what belongs to the same module is copied.
+    pub mapped_bytes: u64,
     /// Bytes of what imports write to of the modules' own objects.
     pub written_bytes: u64,
     /// Bytes of what they read.

@@ -12,7 +12,7 @@ use crate::window::Externs;
 use cds_layout::format::{
     DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
     SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, Writer, build_index, checksum32,
-    tables_checksum,
+    encode_numbered, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,6 +28,7 @@ pub struct Tables {
     statics: Vec<StaticRecord>,
     units: Vec<UnitRecord>,
     fixups: Vec<u8>,
+    numbered: Vec<u8>,
     notes: String,
     objects: Vec<NamedRecord>,
     built: Vec<BuiltObject>,
@@ -103,9 +104,15 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
     }
 
     let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
+    let unit_numbers = unit_numbers(placement);
+    let number_of = |module: usize| with_code.get(&module).map(|&unit| unit_numbers[unit as usize]);
+    // What programs are likely to import lies close together, with what it says of itself; the few that have no code come first.
+    let mut order: Vec<usize> = (0..discovery.modules.len()).collect();
+    order.sort_by_key(|&module| number_of(module));
     let mut modules = Vec::new();
     let mut names = Vec::new();
-    for (number, found) in discovery.modules.iter().enumerate() {
+    for number in order {
+        let found = &discovery.modules[number];
         let unit = with_code.get(&number).copied();
         let kind = match found.kind {
             FoundKind::Source if unit.is_none() => continue,
@@ -128,7 +135,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
             package: package.unwrap_or(NONE),
             kind,
             code,
-            unit: unit.unwrap_or(NONE),
+            unit: number_of(number).unwrap_or(NONE),
             checksum: 0,
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
         });
@@ -144,6 +151,8 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
     });
     let statics = statics.collect();
     let (fixups, units) = fixups::encode(plan.units, placement);
+    let text_of = |id: &NodeId| &*constants.node(*id).as_str().expect("only strings have numbers").data;
+    let numbered = encode_numbered(placement.numbers.strings().iter().map(text_of));
     let (objects, built, recipes) = Default::default();
     let mut tables = Tables {
         text,
@@ -155,6 +164,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         statics,
         units,
         fixups,
+        numbered,
         notes,
         objects,
         built,
@@ -168,6 +178,7 @@ impl Tables {
     /// Adds the records of named objects, whose units follow those of the modules.
     fn add_objects(&mut self, plan: &Plan<'_>) {
         let Plan { constants, placement, .. } = *plan;
+        let unit_numbers = unit_numbers(placement);
         for (unit, object) in (plan.codes.len() as u32..).zip(plan.objects) {
             let nodes = &constants.modules[unit as usize];
             let placed = |id: &NodeId| constants.node(*id).is_placed();
@@ -175,7 +186,7 @@ impl Tables {
             let record = NamedRecord {
                 name,
                 kind: object.kind,
-                unit,
+                unit: unit_numbers[unit as usize],
                 leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(unit, root)),
                 recipe: self.recipes.len() as u32,
                 recipe_size: object.recipe.len() as u32,
@@ -234,13 +245,15 @@ impl Tables {
         let mut objects = Writer::new();
         self.objects.iter().for_each(|o| o.encode(&mut objects));
         let mut tables = vec![
+            // What every start reads lies beside the header.
+            (SectionKind::Roots, roots.bytes),
+            (SectionKind::Externs, self.encode_externs()),
+            (SectionKind::StaticStrings, self.encode_statics()),
+            (SectionKind::Directories, directories.bytes),
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
             (SectionKind::Modules, modules.bytes),
             (SectionKind::Text, self.text.bytes.clone()),
-            (SectionKind::Roots, roots.bytes),
-            (SectionKind::Directories, directories.bytes),
-            (SectionKind::Externs, self.encode_externs()),
-            (SectionKind::StaticStrings, self.encode_statics()),
+            (SectionKind::Numbered, self.numbered.clone()),
             (SectionKind::Units, units.bytes),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
             (SectionKind::Fixups, self.fixups.clone()),
@@ -251,6 +264,15 @@ impl Tables {
         }
         tables
     }
+}
+
+/// By unit, the number of its record.
+fn unit_numbers(placement: &Placement) -> Vec<u32> {
+    let mut numbers = vec![NONE; placement.likely.len()];
+    for (number, &unit) in (0..).zip(&placement.likely) {
+        numbers[unit as usize] = number;
+    }
+    numbers
 }
 
 /// What a root is relative to, so that the tree may move: the longest prefix that holds it.

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use cds_layout::format::{
-    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Range, Reader, RootRecord, SLOT,
-    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader,
+    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::{self, ImageFile};
@@ -51,6 +51,7 @@ struct Tables {
     statics: &'static [u8],
     units: &'static [u8],
     fixups: &'static [u8],
+    numbered: Numbered<'static>,
     named: &'static [u8],
     recipes: &'static [u8],
 }
@@ -117,6 +118,8 @@ impl Image {
             statics: table(SectionKind::StaticStrings)?,
             units: table(SectionKind::Units)?,
             fixups: table(SectionKind::Fixups)?,
+            numbered: Numbered::new(table(SectionKind::Numbered)?)
+                .ok_or(Reason::Malformed(SectionKind::Numbered.elf_name()))?,
             named: table(SectionKind::Named)?,
             recipes: table(SectionKind::Recipes)?,
         };
@@ -211,6 +214,11 @@ impl Image {
     /// A string that the interpreter has a copy of.
     pub fn static_string(&self, number: u32) -> Option<StaticRecord> {
         record(self.tables.statics, number, StaticRecord::SIZE, StaticRecord::decode)
+    }
+
+    /// A text that many units have.
+    pub fn numbered(&self, number: u32) -> Option<&'static [u8]> {
+        self.tables.numbered.text(number)
     }
 
     /// A unit's record, which was checked with its table before.
@@ -315,6 +323,7 @@ impl Image {
             statics: tables.statics.len() / StaticRecord::SIZE,
             units: tables.units.len() / UnitRecord::SIZE,
             named: tables.named.len() / NamedRecord::SIZE,
+            numbered: tables.numbered.count() as usize,
             chunks: self.header.pool.div_ceil(CHUNK) as usize,
         }
     }
@@ -394,6 +403,8 @@ pub struct Counts {
     pub units: usize,
     /// Named objects.
     pub named: usize,
+    /// Texts that many units have.
+    pub numbered: usize,
     /// Pieces of the pool.
     pub chunks: usize,
 }

@@ -6,10 +6,11 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Characters, Extern, MAX_NUMBERS, SLOT, Text, TypeId};
+use cds_layout::format::{Characters, Extern, SLOT, Text, TypeId};
 
 use crate::externs;
 use crate::failure::Failure;
+use crate::image::Image;
 use crate::py::{self, PyObject};
 use crate::strings::Strings;
 use crate::table::Pointers;
@@ -50,7 +51,7 @@ pub struct Maker {
 
 impl Maker {
     /// For strings of this interpreter.
-    pub fn new(layout: &'static Layout) -> Result<Maker, Failure> {
+    pub fn new(image: &Image, layout: &'static Layout) -> Result<Maker, Failure> {
         let rows = &layout.str_;
         let words = [
             (layout.head.refcnt, layout.refcount.initial),
@@ -65,25 +66,32 @@ impl Maker {
         }
         let fits = rows.ascii_data.is_multiple_of(SLOT) && rows.ascii_data as usize <= size_of_val(&head);
         if fits {
-            Ok(Maker { layout, head, known: Pointers::new(MAX_NUMBERS as usize) })
+            Ok(Maker { layout, head, known: Pointers::new(image.counts().numbered) })
         } else {
             Err(Failure::Malformed)
         }
     }
 
-    /// The canonical copy of the string with this text.
+    /// The canonical copy of the string whose text has this number.
     #[inline]
-    pub fn canonical(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
-        let Some(number) = text.number else { return self.make(strings, text, room) };
+    pub fn numbered(
+        &self,
+        image: &Image,
+        strings: &Strings,
+        number: u32,
+        room: &mut Room,
+    ) -> Result<NonNull<PyObject>, Failure> {
         if let Some(known) = self.known.get(number) {
             return Ok(known);
         }
-        let canonical = self.make(strings, text, room)?;
+        let bytes = image.numbered(number).ok_or(Failure::Malformed)?;
+        let canonical = self.make(strings, Text { characters: Characters::Ascii, bytes }, room)?;
         self.known.set(number, canonical);
         Ok(canonical)
     }
 
-    fn make(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
+    /// The canonical copy of the string with this text.
+    pub fn make(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
         if text.characters != Characters::Ascii {
             let mut points = Vec::new();
             points.try_reserve_exact(text.bytes.len()).map_err(|_| Failure::Python)?;

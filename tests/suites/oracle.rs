@@ -10,7 +10,7 @@ use cds_tests::suite::on_each;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "oracle", &[("memory", memory), ("sees_changes", sees_changes)])
+    on_each(interpreters, "oracle", &[("memory", memory), ("in_place", in_place), ("sees_changes", sees_changes)])
 }
 
 /// The standard library and all packages.
@@ -29,6 +29,18 @@ fn memory(python: &Interpreter) -> Result<()> {
         let count = report.counts.get(name).copied().unwrap_or(0);
         ensure!(count >= least, "only {count} of type {name}: {:?}", report.counts);
     }
+    Ok(())
+}
+
+/// The same objects where they are mapped. Of the standard library only.
+fn in_place(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    environment.build(&environment.image())?.args(["--units", "in-place"]).ok()?;
+    let comparison = Comparison::of(&environment.image())?;
+    ensure!(comparison.modules.len() > 400, "only {} modules", comparison.modules.len());
+    let report = comparison.run(python, &environment)?;
+    ensure!(report.differences.is_empty(), "differences:\n{}", report.differences.join("\n"));
+    ensure!(report.compared == comparison.modules.len(), "{} modules compared", report.compared);
     Ok(())
 }
 

@@ -9,34 +9,74 @@ use cds_tests::suite::on_each;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "pages", &[("never_called", never_called)])
+    on_each(interpreters, "pages", &[("in_place", in_place), ("copied", copied)])
 }
 
 const FUNCTIONS: usize = 500;
 
-/// Functions that were made and never called stay in pages that processes share; where they cannot, they are in a copy.
-fn never_called(python: &Interpreter) -> Result<()> {
-    let environment = Environment::small(python)?;
-    let directory = environment.scratch.join("pages");
-    write(directory.join("uncalled.py"), source().as_bytes())?;
-    environment.build(&environment.image())?.arg(format!("{}/", directory.display())).ok()?;
-    let run = environment.python().arg(fixtures().join("programs/clean_pages.py")).arg(&directory);
-    let report = run.ok()?.silent()?.json()?;
-    let number = |what: &str, key: &str| report[what][key].as_u64().with_context(|| format!("no {key}: {report}"));
-    ensure!(number("functions", "objects")? == 2 * FUNCTIONS as u64, "{report}");
-    let (pages, private) = (number("functions", "pages")?, number("functions", "private")?);
-    ensure!(pages > 100, "few pages: {report}");
-    ensure!(number("names", "private")? > 0, "interning writes: {report}");
-    let (read, objects) = (number("read", "bytes")?, number("read", "objects")?);
-    if python.writes_nothing() {
-        ensure!(read * 10 < objects, "what is used in place is not read: {report}");
-        ensure!(private == 0, "pages of functions are written to: {report}");
-        let (dirty, resident) = (number("smaps", "Private_Dirty")?, number("smaps", "Rss")?);
-        ensure!(dirty * 3 < resident, "written to: {report}");
-    } else {
-        ensure!(private == pages, "a copy is private: {report}");
-        ensure!(read > objects, "a copy is read from the file, not from the mapping: {report}");
+/// What an import of `uncalled` does to the pages of an image whose units are used in this way.
+struct Report(serde_json::Value);
+
+impl Report {
+    fn of(python: &Interpreter, units: &str) -> Result<Report> {
+        let environment = Environment::small(python)?;
+        let directory = environment.scratch.join("pages");
+        write(directory.join("uncalled.py"), source().as_bytes())?;
+        let build = environment.build(&environment.image())?.args(["--units", units]);
+        build.arg(format!("{}/", directory.display())).ok()?;
+        let run = environment.python().arg(fixtures().join("programs/clean_pages.py")).arg(&directory);
+        let report = Report(run.ok()?.silent()?.json()?);
+        ensure!(report.number("functions", "objects")? == 2 * FUNCTIONS as u64, "{}", report.0);
+        ensure!(report.number("functions", "pages")? > 100, "few pages: {}", report.0);
+        ensure!(report.number("names", "private")? > 0, "interning writes: {}", report.0);
+        Ok(report)
+    }
+
+    fn number(&self, what: &str, key: &str) -> Result<u64> {
+        self.0[what][key].as_u64().with_context(|| format!("no {key}: {}", self.0))
+    }
+
+    /// Pages that objects lie in, and how many of them are private.
+    fn pages(&self, what: &str) -> Result<(u64, u64)> {
+        Ok((self.number(what, "pages")?, self.number(what, "private")?))
+    }
+
+    /// Bytes that were read from files, and bytes of code objects.
+    fn read(&self) -> Result<(u64, u64)> {
+        Ok((self.number("read", "bytes")?, self.number("read", "objects")?))
+    }
+}
+
+/// Functions that were made and never called stay in pages that processes share, if units are used in place. Nothing is written
+/// but what was interned elsewhere.
+fn in_place(python: &Interpreter) -> Result<()> {
+    if !python.writes_nothing() {
         println!("skipped on {}: shared pages, because {}", python.label, python.why_it_writes());
+        return Ok(());
+    }
+    let report = Report::of(python, "in-place")?;
+    let (read, objects) = report.read()?;
+    ensure!(read * 10 < objects, "what is used in place is not read: {}", report.0);
+    ensure!(report.pages("functions")?.1 == 0, "pages of functions are written to: {}", report.0);
+    let (dirty, resident) = (report.number("smaps", "Private_Dirty")?, report.number("smaps", "Rss")?);
+    ensure!(dirty * 3 < resident, "written to: {}", report.0);
+    // Each function has two names of its own, which nobody else has interned.
+    let patched = report.number("status", "patched_slots")?;
+    ensure!(patched < FUNCTIONS as u64 / 2, "predictions fail: {}", report.0);
+    Ok(())
+}
+
+/// Units that are copied are read from the file. Line tables stay where they are mapped, if nothing has to be done to them.
+fn copied(python: &Interpreter) -> Result<()> {
+    let report = Report::of(python, "copied")?;
+    let (read, objects) = report.read()?;
+    ensure!(read > objects, "a copy is read from the file, not from the mapping: {}", report.0);
+    let ((functions, private_functions), (lines, private_lines)) = (report.pages("functions")?, report.pages("lines")?);
+    ensure!(private_functions == functions, "a copy is private: {}", report.0);
+    if python.writes_nothing() {
+        ensure!(lines > 0 && private_lines == 0, "line tables are copied: {}", report.0);
+    } else {
+        println!("skipped on {}: shared pages of line tables, because {}", python.label, python.why_it_writes());
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub struct BuildArgs {
     #[arg(long, value_name = "MODE", value_enum, default_value_t = Invalidation::Timestamp)]
     pub invalidation_mode: Invalidation,
     /// How the loader makes a module's objects usable.
-    #[arg(long, value_name = "USE", value_enum, default_value_t = Units::Auto)]
+    #[arg(long, value_name = "USE", value_enum, default_value_t = Units::Copied)]
     pub units: Units,
     /// Code as `python -O` has it; `-OO` as `python -OO` has it.
     #[arg(short = 'O', action = ArgAction::Count)]
@@ -111,12 +111,11 @@ pub enum Invalidation {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Units {
-    /// In place where processes can share pages then: where the interpreter's addresses are fixed and it has immortal objects.
-    Auto,
-    /// Where they are in the image: less memory for several processes.
-    InPlace,
-    /// In a copy: less time where most pages would be written to.
+    /// In a copy, but for what needs none: less time, and less memory for one process.
     Copied,
+    /// Where they are in the image: less memory for several processes, where the interpreter's addresses are fixed and it has
+    /// immortal objects (3.12 and later, not PIE).
+    InPlace,
 }
 
 #[derive(Debug, Args)]

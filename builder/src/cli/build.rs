@@ -122,9 +122,8 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
         Invalidation::UncheckedHash => InvalidationMode::UncheckedHash,
     };
     let units = match args.units {
-        Units::Auto => None,
-        Units::InPlace => Some(UnitUse::InPlace),
-        Units::Copied => Some(UnitUse::Copied),
+        Units::Copied => UnitUse::Copied,
+        Units::InPlace => UnitUse::InPlace,
     };
     // Without objects there is always something: everything. With objects modules must be asked for.
     let selects = !(args.what.is_empty() && args.modules_from.is_empty() && args.exclude.is_empty());

@@ -3,8 +3,8 @@
 use super::Image;
 use crate::elf::digest;
 use cds_layout::format::{
-    CHUNK, Entry, Filename, Group, ModuleKind, NONE, Name, Range, SLOT, SectionKind, StaticText, UnitRecord, UnitUse,
-    checksum32, leaves_of, tables_checksum,
+    CHUNK, Entry, Filename, Group, ModuleKind, NONE, Name, Numbered, Range, SLOT, SectionKind, StaticText, UnitRecord,
+    UnitUse, checksum32, leaves_of, tables_checksum,
 };
 use goblin::elf::Elf;
 use serde::Serialize;
@@ -126,10 +126,24 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// How many texts have a number.
+    fn numbered(&mut self) -> u32 {
+        let Some(numbered) = Numbered::new(self.image.section(SectionKind::Numbered)) else {
+            self.report("strings", "the table of texts with numbers is malformed");
+            return 0;
+        };
+        let bad = |number: &u32| !numbered.text(*number).is_some_and(<[u8]>::is_ascii);
+        if let Some(number) = (0..numbered.count()).find(bad) {
+            self.report("strings", format!("text {number} is damaged"));
+        }
+        numbered.count()
+    }
+
     /// Of each unit, how many words stand for strings.
     fn units(&mut self) -> Vec<u64> {
         let image = self.image;
         let mut texts = vec![0; image.units.len()];
+        let numbered = self.numbered();
         for (number, record) in (0..).zip(&image.units) {
             let (front, back) =
                 image.unit_bytes(number).and_then(|table| table.split_at_checked(record.front as usize)).unzip();
@@ -159,9 +173,13 @@ impl Checker<'_, '_> {
             let own = |key| (key < objects).then(|| image.address(key));
             self.predictions(number, &unit.strings, own);
             self.predictions(number, &unit.frozensets, |key| (key < objects).then_some(0));
-            let exists = |entry: &Entry<'_>| !matches!(entry, Entry::Static(n) if *n as usize >= image.statics.len());
+            let exists = |entry: &Entry<'_>| match entry {
+                Entry::Static(number) => (*number as usize) < image.statics.len(),
+                Entry::Numbered(number) => *number < numbered,
+                Entry::Text(_) => true,
+            };
             if !unit.texts.texts.iter().all(exists) {
-                self.report("fixups", format!("unit {number} has a static string that does not exist"));
+                self.report("fixups", format!("unit {number} has a string that does not exist"));
             }
             let own_name = match unit.filename {
                 Some(Filename { string: Name::Own(offset), .. }) => Some(offset),

@@ -14,6 +14,9 @@ pub const CO_OPTIMIZED: i32 = 1;
 /// That a program imports a module for its own sake.
 const BY_ITSELF: f64 = 0.002;
 
+/// That a start imports what `site` looks for by name (`Lib/site.py`).
+const BY_SITE: f64 = 0.9;
+
 /// That what a body imports is imported whenever it runs.
 const BY_ANOTHER: f64 = 0.9;
 
@@ -32,7 +35,11 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
         .into_par_iter()
         .map(|unit| imported_by(constants, opcodes, &known, unit, &names[unit]))
         .collect();
-    let alone = |name: &String| if is_test(name) { 0.0 } else { BY_ITSELF };
+    let alone = |name: &String| match name.as_str() {
+        "sitecustomize" | "usercustomize" => BY_SITE,
+        name if is_test(name) => 0.0,
+        _ => BY_ITSELF,
+    };
     let mut probable: Vec<f64> = names.iter().map(alone).collect();
     for _ in 0..ROUNDS {
         let mut not: Vec<f64> = names.iter().map(|name| 1.0 - alone(name)).collect();

@@ -12,5 +12,5 @@ pub mod slots;
 pub mod write;
 
 pub use part::Known;
-pub use place::{Place, Placed, Placement, TooLarge, place};
+pub use place::{Place, Placed, Placement, TooLarge, Use, place};
 pub use write::{Objects, Predictions, TooManyCodes, write};

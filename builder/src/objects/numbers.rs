@@ -1,33 +1,48 @@
 //! Numbers of the interned strings that many units use, where units have the text of theirs.
 
+use super::likely::level;
+use super::pool::homes;
 use crate::share::{Constants, NodeId};
 use cds_layout::format::MAX_NUMBERS;
+use std::cmp::Reverse;
 
 /// That a string has no number.
 const NONE: u32 = u32::MAX;
 
-/// By node id, numbers of strings.
+/// Strings by number, and numbers by node id.
 #[derive(Debug, Default)]
-pub struct Numbers(Vec<u32>);
+pub struct Numbers {
+    strings: Vec<NodeId>,
+    numbers: Vec<u32>,
+}
 
 impl Numbers {
-    /// For the texts that have most `users`.
-    pub fn of_texts(constants: &Constants, users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
+    /// For the texts that have most users. `likely` is by unit, `users` by node.
+    pub fn of_texts(constants: &Constants, likely: &[f64], users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
         let has_number = |id: &NodeId| {
             let ascii = constants.node(*id).as_str().is_some_and(|text| text.ascii);
             ascii && is_text(*id) && constants.owner(*id).is_none()
         };
         let mut texts: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(has_number).collect();
         texts.sort_by(|a, b| users[b.0 as usize].total_cmp(&users[a.0 as usize]).then(a.cmp(b)));
+        texts.truncate(MAX_NUMBERS as usize);
+        // What is used together lies together.
+        let homes = homes(constants, likely);
+        texts.sort_by_key(|id| (Reverse(level(users[id.0 as usize])), homes[id.0 as usize], *id));
         let mut numbers = vec![NONE; constants.len()];
-        for (number, id) in (0..MAX_NUMBERS).zip(texts) {
+        for (number, id) in (0..).zip(&texts) {
             numbers[id.0 as usize] = number;
         }
-        Numbers(numbers)
+        Numbers { strings: texts, numbers }
+    }
+
+    /// The strings in the order of their numbers.
+    pub fn strings(&self) -> &[NodeId] {
+        &self.strings
     }
 
     /// The number of a string.
     pub fn get(&self, id: NodeId) -> Option<u32> {
-        self.0.get(id.0 as usize).copied().filter(|&number| number != NONE)
+        self.numbers.get(id.0 as usize).copied().filter(|&number| number != NONE)
     }
 }

@@ -116,6 +116,8 @@ impl Walk<'_> {
         self.mark(code.qualname, part);
         self.mark(code.name, part);
         self.mark(code.consts, part);
+        // Read where an exception passes.
+        self.mark(code.exceptiontable, Part::Functions);
         for (index, &id) in self.constants.node(code.consts).items().iter().enumerate() {
             let used_as = match self.constants.node(id) {
                 Node::Code(number) if runs => {

@@ -3,7 +3,7 @@
 //!
 //! Offsets count from the start of the objects.
 
-use super::copies::copied;
+use super::copies::{copied, mapped};
 use super::likely::{level, likely, users};
 use super::numbers::Numbers;
 use super::part::{Known, Part, parts};
@@ -30,8 +30,12 @@ pub struct Placement {
     filenames: Vec<Option<NodeId>>,
     /// By unit: what an import writes to, what it reads, and the rest.
     units: Vec<[Range; 3]>,
-    /// The pool of objects that several units use: it comes first.
+    /// The units, those first that are most likely to be used.
+    pub likely: Vec<u32>,
+    /// The pool: what several units use, or one where it is mapped although it is copied itself. It comes first.
     pub pool: Range,
+    /// By unit: its own part of the pool.
+    mapped: Vec<Range>,
     /// What is placed, in the order of the offsets.
     pub order: Vec<Placed>,
     /// Bytes of all objects.
@@ -90,9 +94,15 @@ impl Placement {
         [0, 1, 2].map(|kind| self.units.iter().map(|ranges| u64::from(ranges[kind].size)).sum())
     }
 
+    /// Bytes of the pool that belong to single units.
+    pub fn mapped_size(&self) -> u64 {
+        self.mapped.iter().map(|range| u64::from(range.size)).sum()
+    }
+
     /// Bytes that belong to a unit alone.
     pub fn unit_size(&self, unit: usize) -> u32 {
-        self.ranges(unit).iter().map(|range| range.size).sum()
+        let own: u32 = self.ranges(unit).iter().map(|range| range.size).sum();
+        own + self.mapped[unit].size
     }
 
     /// What a unit has of a node that it uses.
@@ -143,23 +153,40 @@ impl Placement {
     }
 }
 
-/// Places all nodes for units that are used in this way. `names` are those of the units; `known` is about interned strings.
+/// How objects are going to be used.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// How units are.
+    pub units: UnitUse,
+    /// Whether the interpreter's addresses are those in its file.
+    pub fixed_addresses: bool,
+    /// Names of the units.
+    pub names: &'a [String],
+}
+
+/// Places all nodes. `known` is about interned strings.
 pub fn place(
     constants: &Constants,
     layout: &Layout,
-    units_are: UnitUse,
-    names: &[String],
+    used: Use<'_>,
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
+    let Use { units: units_are, fixed_addresses, names } = used;
     let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
     let users = users(constants, &likely);
     // Units that are copied have the text of their interned strings in their tables.
     let is_static = |id| known(id) == Known::Static;
     let is_text = |id| units_are == UnitUse::Copied && (constants.node(id).is_interned() || is_static(id));
-    let copied = match units_are {
-        UnitUse::InPlace => vec![false; constants.len()],
-        UnitUse::Copied => copied(constants, is_text),
+    let none = || vec![false; constants.len()];
+    let mapped = match units_are {
+        UnitUse::Copied if fixed_addresses => mapped(constants, &parts, is_text),
+        UnitUse::InPlace | UnitUse::Copied => none(),
     };
+    let copied = match units_are {
+        UnitUse::InPlace => none(),
+        UnitUse::Copied => copied(constants, &mapped, is_text),
+    };
+    let is_mapped = |id: NodeId| mapped[id.0 as usize];
     let is_copied = |id: NodeId| copied[id.0 as usize];
     // Nor has such a unit the name of its file: the loader has that.
     let is_filename = |id| units_are == UnitUse::Copied && matches!(constants.node(id), Node::Filename(..));
@@ -182,20 +209,27 @@ pub fn place(
     // Of static strings there is an object all the same, to be compared with the interpreter's.
     let mut statics: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(|&id| is_static(id)).collect();
     statics.retain(|&id| is_text(id) && constants.node(id).is_placed());
-    let pool = at.put_all(&[statics, shared].concat(), Placement::POOL)?;
+    let shared = at.put_all(&[statics, shared].concat(), Placement::POOL)?;
 
     // The likely ones first, so that their neighbours are likely, too.
-    let mut units: Vec<usize> = (0..constants.modules.len()).collect();
-    units.sort_by_key(|&unit| Reverse(level(likely[unit])));
+    let mut units: Vec<u32> = (0..constants.modules.len() as u32).collect();
+    units.sort_by_key(|&unit| Reverse(level(likely[unit as usize])));
+    let used_by = |unit: u32| constants.modules[unit as usize].used.iter().copied();
+    let of_unit = |&unit: &u32| used_by(unit).filter(move |&id| is_mapped(id) && constants.owner(id) == Some(unit));
+    let mut mapped = vec![Range::default(); units.len()];
+    for unit in &units {
+        mapped[*unit as usize] = at.put_all(&of_unit(unit).collect::<Vec<NodeId>>(), Placement::POOL)?;
+    }
+    let pool = Range { start: shared.start, size: at.end as u32 - shared.start };
     let mut ranges = vec![[Range::default(); 3]; units.len()];
     let mut own: Vec<[Vec<NodeId>; 3]> = Vec::with_capacity(units.len());
     for &unit in &units {
         // Parents before children: the root leads its range.
-        let used = constants.modules[unit].used.iter().rev().copied();
         let is_own = |&id: &NodeId| {
-            (constants.owner(id) == Some(unit as u32) || is_copied(id)) && !is_text(id) && !is_filename(id)
+            let belongs = constants.owner(id) == Some(unit) && !is_mapped(id);
+            (belongs || is_copied(id)) && !is_text(id) && !is_filename(id)
         };
-        let mut ids: Vec<NodeId> = used.filter(is_own).collect();
+        let mut ids: Vec<NodeId> = used_by(unit).rev().filter(is_own).collect();
         let part = |id: &NodeId| parts[id.0 as usize];
         ids.sort_by_key(part);
         let cold = ids.split_off(ids.partition_point(|id| part(id) < Part::Cold));
@@ -208,16 +242,16 @@ pub fn place(
             for kind in 0..3 {
                 at.align();
                 for (&unit, own) in units.iter().zip(&own) {
-                    ranges[unit][kind] = at.put_all(&own[kind], unit as u32)?;
+                    ranges[unit as usize][kind] = at.put_all(&own[kind], unit)?;
                 }
             }
         }
         UnitUse::Copied => {
             for (&unit, own) in units.iter().zip(&own) {
-                for (range, ids) in ranges[unit].iter_mut().zip(own) {
-                    *range = at.put_all(ids, unit as u32)?;
+                for (range, ids) in ranges[unit as usize].iter_mut().zip(own) {
+                    *range = at.put_all(ids, unit)?;
                 }
-                at.copies[unit].sort_unstable();
+                at.copies[unit as usize].sort_unstable();
             }
         }
     }
@@ -237,10 +271,12 @@ pub fn place(
             .map(|module| module.used.iter().copied().find(|&id| is_filename(id)))
             .collect(),
         units: ranges,
+        likely: units,
         pool,
+        mapped,
         order: at.order,
         size: at.end as u32,
-        numbers: Numbers::of_texts(constants, &users, |id| is_text(id) && !is_static(id)),
+        numbers: Numbers::of_texts(constants, &likely, &users, |id| is_text(id) && !is_static(id)),
     })
 }
 

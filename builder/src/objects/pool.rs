@@ -8,6 +8,23 @@ use super::part::{Known, Part};
 use crate::share::{Constants, NodeId};
 use std::cmp::Reverse;
 
+/// The home of an object that is not shared.
+const NOBODY: u32 = u32::MAX;
+
+/// By node, the unit that a shared object is at home in.
+pub fn homes(constants: &Constants, likely: &[f64]) -> Vec<u32> {
+    let mut homes = vec![NOBODY; constants.len()];
+    for (unit, module) in (0..).zip(&constants.modules) {
+        for &id in module.used.iter().filter(|&&id| constants.owner(id).is_none()) {
+            let home = &mut homes[id.0 as usize];
+            if *home == NOBODY || level(likely[unit as usize]) > level(likely[*home as usize]) {
+                *home = unit;
+            }
+        }
+    }
+    homes
+}
+
 /// The shared objects that have a place, in their order. `likely` is by unit, `parts` and `users` by node.
 pub fn order(
     constants: &Constants,
@@ -16,18 +33,10 @@ pub fn order(
     users: &[f64],
     known: impl Fn(NodeId) -> Known,
 ) -> Vec<NodeId> {
-    let mut homes = vec![u32::MAX; constants.len()];
-    for (unit, module) in (0..).zip(&constants.modules) {
-        for &id in module.used.iter().filter(|&&id| constants.owner(id).is_none()) {
-            let home = &mut homes[id.0 as usize];
-            if *home == u32::MAX || level(likely[unit as usize]) > level(likely[*home as usize]) {
-                *home = unit;
-            }
-        }
-    }
+    let homes = homes(constants, likely);
     let ids = (0..constants.len() as u32).map(NodeId);
     let mut order: Vec<NodeId> =
-        ids.filter(|&id| homes[id.0 as usize] != u32::MAX && constants.node(id).is_placed()).collect();
+        ids.filter(|&id| homes[id.0 as usize] != NOBODY && constants.node(id).is_placed()).collect();
     order.sort_by_cached_key(|&id| {
         let home = homes[id.0 as usize];
         let rank = match (known(id), parts[id.0 as usize]) {

@@ -13,6 +13,7 @@ mod identity;
 mod index;
 mod modules;
 mod named;
+mod numbered;
 mod recipes;
 mod sections;
 #[cfg(test)]
@@ -29,18 +30,19 @@ pub use header::{
     dynamic_segment, find_header,
 };
 pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
-pub use index::{Index, build_index, hash_name};
+pub use index::{Index, MAX_MODULES, build_index, hash_name};
 pub use modules::{
     DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef, tables_checksum,
 };
 pub use named::{NamedRecord, ValueKind};
+pub use numbered::{MAX_NUMBERS, Numbered, encode_numbered};
 pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
-pub use texts::{Characters, Entry, MAX_NUMBERS, Text, TextTable, Texts};
+pub use texts::{Characters, Entry, Text, TextTable, Texts};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

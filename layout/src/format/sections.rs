@@ -32,11 +32,13 @@ pub enum SectionKind {
     Recipes = 14,
     /// [`super::StaticRecord`]s.
     StaticStrings = 15,
+    /// [`super::Numbered`]: texts that many units have.
+    Numbered = 16,
 }
 
 impl SectionKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [SectionKind; 13] = [
+    pub const ALL: [SectionKind; 14] = [
         SectionKind::Text,
         SectionKind::Roots,
         SectionKind::Directories,
@@ -50,6 +52,7 @@ impl SectionKind {
         SectionKind::Named,
         SectionKind::Recipes,
         SectionKind::StaticStrings,
+        SectionKind::Numbered,
     ];
 
     /// The kind with this number.
@@ -73,6 +76,7 @@ impl SectionKind {
             SectionKind::Named => ".cds.named",
             SectionKind::Recipes => ".cds.recipes",
             SectionKind::StaticStrings => ".cds.statics",
+            SectionKind::Numbered => ".cds.strings",
         }
     }
 }

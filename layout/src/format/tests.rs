@@ -22,15 +22,15 @@ fn groups(scale: u32) -> impl Strategy<Value = Vec<Group>> {
     })
 }
 
-/// Numbers of strings, what they are like, and their bytes.
-fn texts() -> impl Strategy<Value = Vec<(Option<u32>, Characters, Vec<u8>)>> {
+/// Numbers, what strings are like, and their bytes.
+fn texts() -> impl Strategy<Value = Vec<(u32, Characters, Vec<u8>)>> {
     let characters =
         prop_oneof![Just(Characters::Ascii), Just(Characters::Latin1), Just(Characters::Ucs2), Just(Characters::Ucs4)];
-    let whole = |(number, characters, mut bytes): (Option<u32>, Characters, Vec<u8>)| {
+    let whole = |(number, characters, mut bytes): (u32, Characters, Vec<u8>)| {
         bytes.truncate(bytes.len() / characters.width() * characters.width());
-        (number.filter(|_| characters == Characters::Ascii), characters, bytes)
+        (number, characters, bytes)
     };
-    let text = (any::<Option<u32>>(), characters, vec(any::<u8>(), 0..200));
+    let text = (any::<u32>(), characters, vec(any::<u8>(), 0..200));
     vec(text.prop_map(whole), 0..20)
 }
 
@@ -81,8 +81,8 @@ proptest! {
         let mut tables = tables;
         tables.texts.room = if texts.is_empty() { 0 } else { room };
         for (number, characters, bytes) in &texts {
-            let text = Text { number: *number, characters: *characters, bytes };
-            tables.texts.texts.extend([Entry::Text(text), Entry::Static(number.unwrap_or(7))]);
+            let text = Text { characters: *characters, bytes };
+            tables.texts.texts.extend([Entry::Text(text), Entry::Static(*number), Entry::Numbered(number / 3)]);
         }
         let mut w = Writer::new();
         let front = tables.encode(&mut w, origin * SLOT);
@@ -92,7 +92,7 @@ proptest! {
     #[test]
     fn code_points(points in vec(any::<char>(), 0..20)) {
         let bytes: Vec<u8> = points.iter().flat_map(|&point| u32::from(point).to_le_bytes()).collect();
-        let text = Text { number: None, characters: Characters::Ucs4, bytes: &bytes };
+        let text = Text { characters: Characters::Ucs4, bytes: &bytes };
         prop_assert!(text.code_points().eq(points.iter().map(|&point| u32::from(point))));
     }
 

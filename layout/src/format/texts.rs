@@ -6,17 +6,16 @@
 //!
 //! | field | contents |
 //! |---|---|
-//! | head | varint: number of bytes × 4; plus 1 if there is a number, or plus 2 if not all characters are ASCII. Or the number of a static string × 4 plus 3, and nothing else |
-//! | number | varint, if there is one |
+//! | head | varint: number of bytes × 4, plus 2 if not all characters are ASCII; or the number of a text that many units have × 4 plus 1, or that of a static string × 4 plus 3, and nothing else |
 //! | characters | a byte, [`Characters`], if they are not ASCII |
 //! | text | the characters, little-endian |
 //!
-//! A number stands for the same text in all units, the most used ones first: the loader notes which string it is in the
+//! Texts that many units have are in a section of their own (`numbered.rs`). The loader notes which string each is in the
 //! process and need not ask again.
 
 use super::codec::{Reader, Writer};
 
-/// In a head: there is a number.
+/// In a head: a text with a number.
 const NUMBERED: u64 = 1;
 
 /// In a head: the characters are others than ASCII.
@@ -64,14 +63,9 @@ impl Characters {
     }
 }
 
-/// Texts that have a number, at most: what a process notes of them is to be small.
-pub const MAX_NUMBERS: u32 = 4096;
-
 /// The text of a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text<'a> {
-    /// Its number, if many units have it; only of ASCII strings.
-    pub number: Option<u32>,
     /// What its characters are like.
     pub characters: Characters,
     /// The characters, little-endian.
@@ -94,6 +88,8 @@ impl<'a> Text<'a> {
 pub enum Entry<'a> {
     /// The static string with this number.
     Static(u32),
+    /// The text with this number.
+    Numbered(u32),
     /// One with this text.
     Text(Text<'a>),
 }
@@ -120,16 +116,16 @@ impl<'a> TextTable<'a> {
                     w.varint(u64::from(*number) << 2 | STATIC);
                     continue;
                 }
+                Entry::Numbered(number) => {
+                    w.varint(u64::from(*number) << 2 | NUMBERED);
+                    continue;
+                }
                 Entry::Text(text) => text,
             };
             let length = (text.bytes.len() as u64) << 2;
-            match (text.characters, text.number) {
-                (Characters::Ascii, None) => w.varint(length),
-                (Characters::Ascii, Some(number)) => {
-                    w.varint(length | NUMBERED);
-                    w.varint(u64::from(number));
-                }
-                (other, _) => {
+            match text.characters {
+                Characters::Ascii => w.varint(length),
+                other => {
                     w.varint(length | OTHER);
                     w.u8(other as u8);
                 }
@@ -162,17 +158,18 @@ impl<'a> Texts<'a> {
     #[inline]
     fn entry(&mut self) -> Option<Entry<'a>> {
         let head = self.r.varint()?;
-        let (number, characters) = match head & 3 {
-            0 => (None, Characters::Ascii),
-            NUMBERED => (Some(u32::try_from(self.r.varint()?).ok()?), Characters::Ascii),
-            OTHER => (None, Characters::other(self.r.u8()?)?),
-            _ => return Some(Entry::Static(u32::try_from(head >> 2).ok()?)),
+        let number = || u32::try_from(head >> 2).ok();
+        let characters = match head & 3 {
+            NUMBERED => return Some(Entry::Numbered(number()?)),
+            STATIC => return Some(Entry::Static(number()?)),
+            OTHER => Characters::other(self.r.u8()?)?,
+            _ => Characters::Ascii,
         };
         let bytes = self.r.take(usize::try_from(head >> 2).ok()?)?;
         if !bytes.len().is_multiple_of(characters.width()) {
             return None;
         }
-        Some(Entry::Text(Text { number, characters, bytes }))
+        Some(Entry::Text(Text { characters, bytes }))
     }
 }
 

@@ -98,7 +98,8 @@ impl Fixups {
         };
         for entry in front.texts().ok_or(Failure::Malformed)? {
             let string = match entry.ok_or(Failure::Malformed)? {
-                Entry::Text(text) => self.maker.canonical(&self.strings, text, room)?,
+                Entry::Numbered(number) => self.maker.numbered(image, &self.strings, number, room)?,
+                Entry::Text(text) => self.maker.make(&self.strings, text, room)?,
                 Entry::Static(number) => {
                     let ensure = |offset| self.prepare_string(image, offset, moves);
                     self.strings.of_interpreter(image, &image.memory(), number, externs, ensure)?.1

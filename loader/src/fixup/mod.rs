@@ -86,7 +86,7 @@ impl Fixups {
             chunks: Bytes::new(counts.chunks),
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
-            maker: Maker::new(layout)?,
+            maker: Maker::new(image, layout)?,
             replaced: AtomicBool::new(false),
             head: layout.head,
             tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
