@@ -48,31 +48,47 @@ impl Listings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The names in the directory `path`, whose metadata were just read.
-    pub fn get(&self, path: &[u8], metadata: &Metadata) -> io::Result<Arc<Listing>> {
-        let mtime_ns = mtime_ns(metadata);
-        let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(listing) = listings.get(path).filter(|listing| listing.mtime_ns == mtime_ns) {
-            return Ok(Arc::clone(listing));
-        }
-        let listing = Arc::new(Listing::read(as_path(path), mtime_ns)?);
-        listings.insert(path.into(), Arc::clone(&listing));
-        Ok(listing)
+    /// The names in the directory `path`, if they are known and it was not modified since.
+    pub fn known(&self, path: &[u8], mtime_ns: i64) -> Option<Arc<Listing>> {
+        let listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        listings.get(path).filter(|listing| listing.mtime_ns == mtime_ns).cloned()
+    }
+
+    /// Notes the names in the directory `path`.
+    pub fn add(&self, path: &[u8], listing: Listing) -> Arc<Listing> {
+        let listing = Arc::new(listing);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.into(), Arc::clone(&listing));
+        listing
     }
 }
 
 impl Listing {
-    fn read(path: &Path, mtime_ns: i64) -> io::Result<Listing> {
-        let mut listing = Listing { mtime_ns, ..Listing::default() };
+    /// Of a directory that was modified at `mtime_ns`, without names.
+    pub fn new(mtime_ns: i64) -> Listing {
+        Listing { mtime_ns, ..Listing::default() }
+    }
+
+    /// What a directory contains that was modified at `mtime_ns`.
+    pub fn read(path: &Path, mtime_ns: i64) -> io::Result<Listing> {
+        let mut listing = Listing::new(mtime_ns);
         for entry in fs::read_dir(path)? {
-            let name = entry?.file_name();
-            let start = listing.bytes.len() as u32;
-            listing.bytes.extend_from_slice(name.as_bytes());
-            listing.names.push((start, listing.bytes.len() as u32));
+            listing.push(entry?.file_name().as_bytes());
         }
-        let Listing { bytes, names, .. } = &mut listing;
+        Ok(listing.sorted())
+    }
+
+    /// With one name more, in no order.
+    pub fn push(&mut self, name: &[u8]) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(name);
+        self.names.push((start, self.bytes.len() as u32));
+    }
+
+    /// With all names in order.
+    pub fn sorted(mut self) -> Listing {
+        let Listing { bytes, names, .. } = &mut self;
         names.sort_unstable_by(|a, b| name_at(bytes, *a).cmp(name_at(bytes, *b)));
-        Ok(listing)
+        self
     }
 
     /// Whether there is an entry of this name.

@@ -26,6 +26,10 @@ pub struct Names {
     pub get_data: Object,
     /// `_loaders`
     pub loaders: Object,
+    /// `_path_mtime`
+    pub path_mtime: Object,
+    /// `_path_cache`
+    pub path_cache: Object,
     /// `cache_tag`
     pub cache_tag: Object,
     /// `__class__`
@@ -97,6 +101,8 @@ impl Names {
             find_spec: name(c"find_spec")?,
             get_data: name(c"get_data")?,
             loaders: name(c"_loaders")?,
+            path_mtime: name(c"_path_mtime")?,
+            path_cache: name(c"_path_cache")?,
             cache_tag: name(c"cache_tag")?,
             dunder_class: name(c"__class__")?,
             dunder_func: name(c"__func__")?,

@@ -26,6 +26,7 @@ mod externs;
 mod failure;
 mod file;
 mod finder;
+mod finder_cache;
 mod fixup;
 mod identity;
 mod image;
@@ -55,6 +56,7 @@ mod talk;
 mod texts;
 mod trace;
 mod unit;
+mod unwind;
 
 /// Called by the interpreter to import the module.
 ///

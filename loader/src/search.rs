@@ -10,6 +10,7 @@ use cds_layout::format::{InvalidationMode, ModuleRecord};
 use crate::active::Active;
 use crate::directories::{Listing, as_path, counts_as_empty, mtime_ns};
 use crate::failure::Failure;
+use crate::finder_cache;
 use crate::image::Malformed;
 use crate::paths::Directory;
 use crate::py::{self, Object};
@@ -177,14 +178,14 @@ impl Search<'_> {
         };
         match self.importer(entry)? {
             Importer::Nobody => Ok(false),
-            Importer::WouldBeFiles => self.listed(entry),
+            Importer::WouldBeFiles => self.listed(entry, None),
             Importer::Files(finder) => {
                 if entry.text().is_ok_and(|text| text.starts_with('/')) {
-                    self.listed(entry)
+                    self.listed(entry, Some(&finder))
                 } else {
                     py::clear();
                     // Relative: the finder knows which directory it was when the finder was made.
-                    self.listed(&finder.attr(&self.active.importlib.names.path)?)
+                    self.listed(&finder.attr(&self.active.importlib.names.path)?, Some(&finder))
                 }
             }
             Importer::Other(finder) => {
@@ -220,13 +221,13 @@ impl Search<'_> {
         })
     }
 
-    /// Whether a `FileFinder` of the directory `path` finds the module. A directory without `__init__` in it is no
+    /// Whether a `FileFinder` of the directory `path`, this one if there is one, finds the module. A directory without `__init__` in it is no
     /// module yet: the search goes on, and an ordinary module further on wins.
-    fn listed(&self, path: &Object) -> Result<bool, Aside> {
+    fn listed(&self, path: &Object, finder: Option<&Object>) -> Result<bool, Aside> {
         let path = py::path_bytes(path)?;
         let path = path.bytes()?;
         let tail = self.tail.as_bytes();
-        let Some(listing) = self.names_in(path) else { return Ok(true) };
+        let Some(listing) = self.names_in(path, finder) else { return Ok(true) };
         // Most directories have nothing that starts like the module.
         if !listing.provides(tail) {
             return Ok(false);
@@ -237,18 +238,32 @@ impl Search<'_> {
         if !listing.contains(tail) {
             return Ok(false);
         }
-        let inside = self.names_in(&[path, b"/", tail].concat());
+        let inside = self.names_in(&[path, b"/", tail].concat(), None);
         Ok(inside.is_none_or(|inside| self.suffix_of(&inside, "__init__").is_some()))
     }
 
-    /// The names in a directory; none if it counts as empty, `None` if that cannot be known.
-    fn names_in(&self, path: &[u8]) -> Option<Arc<Listing>> {
-        self.listing(path, fs::metadata(as_path(path)))
+    /// The names in a directory; none if it counts as empty, `None` if that cannot be known. `finder` is its `FileFinder`.
+    fn names_in(&self, path: &[u8], finder: Option<&Object>) -> Option<Arc<Listing>> {
+        self.listing(path, fs::metadata(as_path(path)), finder)
     }
 
     /// The same, with what is known of the directory.
-    fn listing(&self, path: &[u8], metadata: io::Result<fs::Metadata>) -> Option<Arc<Listing>> {
-        match metadata.and_then(|m| self.active.listings.get(path, &m)) {
+    fn listing(
+        &self,
+        path: &[u8],
+        metadata: io::Result<fs::Metadata>,
+        finder: Option<&Object>,
+    ) -> Option<Arc<Listing>> {
+        let listings = &self.active.listings;
+        let listing = metadata.and_then(|metadata| {
+            let mtime_ns = mtime_ns(&metadata);
+            if let Some(known) = listings.known(path, mtime_ns) {
+                return Ok(known);
+            }
+            let found = finder.and_then(|finder| finder_cache::names(&self.active.importlib.names, finder, &metadata));
+            Ok(listings.add(path, found.map_or_else(|| Listing::read(as_path(path), mtime_ns), Ok)?))
+        });
+        match listing {
             Ok(listing) => Some(listing),
             Err(error) if counts_as_empty(&error) => Some(Arc::default()),
             Err(_) => None,
@@ -267,25 +282,26 @@ impl Search<'_> {
             found => found,
         };
         let other = || Aside::Importer(directory.path.clone());
-        match importer {
+        match &importer {
             None => {}
-            Some(importer) if directory.knows(&importer) => {}
+            Some(importer) if directory.knows(importer) => {}
             Some(importer) if importer.is_none() && unchecked => {}
             Some(importer) if !importer.is_exactly(&importlib.file_finder) => return Err(other()),
-            Some(importer) if !importlib.has_default_loaders(&importer)? => return Err(other()),
-            Some(importer) => directory.remember(&importer),
+            Some(importer) if !importlib.has_default_loaders(importer)? => return Err(other()),
+            Some(importer) => directory.remember(importer),
         }
-        if unchecked { Ok(()) } else { self.comes_first(directory) }
+        if unchecked { Ok(()) } else { self.comes_first(directory, importer.as_ref()) }
     }
 
-    /// `Ok` if nothing in the directory takes precedence over the record's file, and the file is there.
-    fn comes_first(&self, directory: &Directory) -> Result<(), Aside> {
+    /// `Ok` if nothing in the directory takes precedence over the record's file, and the file is there. `finder` is the directory's
+    /// `FileFinder`.
+    fn comes_first(&self, directory: &Directory, finder: Option<&Object>) -> Result<(), Aside> {
         let active = self.active;
         let file = active.image.text(self.module.file).ok_or(Malformed)?;
         let changed = || Aside::Directory(directory.path.clone());
         let metadata = fs::metadata(&directory.path).map_err(|_| changed())?;
         let as_built = directory.record.agrees(mtime_ns(&metadata));
-        let names = || self.known_names(&directory.path, &metadata);
+        let names = || self.known_names(&directory.path, &metadata, finder);
         let tail = self.tail;
 
         if self.module.is_package() {
@@ -299,7 +315,7 @@ impl Search<'_> {
             if package.record.agrees(mtime_ns(&metadata)) {
                 return Ok(());
             }
-            let names = self.known_names(&package.path, &metadata)?;
+            let names = self.known_names(&package.path, &metadata, None)?;
             return if self.suffix_of(&names, "__init__") == Some(suffix) { Ok(()) } else { Err(changed()) };
         }
 
@@ -310,7 +326,7 @@ impl Search<'_> {
         let names = names()?;
         if names.contains(tail.as_bytes()) {
             let package = directory.join(tail);
-            let inside = self.names_in(package.as_bytes()).ok_or_else(|| Aside::Directory(package.clone()))?;
+            let inside = self.names_in(package.as_bytes(), None).ok_or_else(|| Aside::Directory(package.clone()))?;
             if inside.provides(b"__init__") {
                 return Err(changed());
             }
@@ -330,8 +346,8 @@ impl Search<'_> {
     }
 
     /// The names in a directory whose metadata were just read.
-    fn known_names(&self, path: &str, metadata: &fs::Metadata) -> Result<Arc<Listing>, Aside> {
-        self.listing(path.as_bytes(), Ok(metadata.clone())).ok_or_else(|| Aside::Directory(path.to_owned()))
+    fn known_names(&self, path: &str, metadata: &fs::Metadata, finder: Option<&Object>) -> Result<Arc<Listing>, Aside> {
+        self.listing(path.as_bytes(), Ok(metadata.clone()), finder).ok_or_else(|| Aside::Directory(path.to_owned()))
     }
 }
 

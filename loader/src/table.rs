@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 ///
 /// The GIL orders the accesses; atomics only make the table shareable.
 #[derive(Debug)]
-pub struct Pointers<T>(Box<[AtomicUsize]>, std::marker::PhantomData<AtomicPtr<T>>);
+pub struct Pointers<T>(&'static [AtomicUsize], std::marker::PhantomData<AtomicPtr<T>>);
 
 impl<T> Pointers<T> {
     /// A table for numbers below `len`.
@@ -36,7 +36,7 @@ pub type Words = Numbers<AtomicU32>;
 
 /// One number per number, zero at first.
 #[derive(Debug)]
-pub struct Numbers<A>(Box<[A]>);
+pub struct Numbers<A: 'static>(&'static [A]);
 
 impl<A: Atomic> Numbers<A> {
     /// A table for numbers below `len`.
@@ -88,10 +88,21 @@ macro_rules! atomic {
 
 atomic!(AtomicU8: u8, AtomicU32: u32, AtomicUsize: usize);
 
-/// Zeros in memory that costs nothing until it is touched.
-fn zeros<A: Atomic>(len: usize) -> Box<[A]> {
-    // A vector of zeros is calloc'ed; a vector of atomics would be written.
+/// Zeros for as long as the process lives, as tables of an image are used, in memory that costs nothing until it is touched.
+fn zeros<A: Atomic>(len: usize) -> &'static [A] {
+    /// What is smaller comes from the heap, where it shares pages with others.
+    const SMALL: usize = 4096;
+    let size = len * size_of::<A>();
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    if size >= SMALL {
+        // SAFETY: new pages; nobody unmaps them.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
+        if start != libc::MAP_FAILED {
+            // SAFETY: `size` bytes that nobody else has, all of them zero, which is a number, as the trait promises.
+            return unsafe { std::slice::from_raw_parts(start.cast(), len) };
+        }
+    }
     let zeros: Box<[A::Plain]> = vec![A::Plain::default(); len].into_boxed_slice();
     // SAFETY: as the trait promises.
-    unsafe { Box::from_raw(Box::into_raw(zeros) as *mut [A]) }
+    unsafe { &*(Box::leak(zeros) as *const [A::Plain] as *const [A]) }
 }

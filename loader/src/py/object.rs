@@ -106,6 +106,10 @@ impl Object {
     pub fn is_dict(&self) -> bool {
         self.type_address() == (&raw mut ffi::PyDict_Type).cast()
     }
+    /// `type(self) is set`
+    pub fn is_set(&self) -> bool {
+        self.type_address() == (&raw mut ffi::PySet_Type).cast()
+    }
 
     /// `type(self) is types.ModuleType`
     pub fn is_module(&self) -> bool {
@@ -182,6 +186,12 @@ impl Object {
         // SAFETY: a live object.
         let value = unsafe { ffi::PyLong_AsLongLong(self.as_ptr()) };
         if value == -1 && raised() { Err(Raised) } else { Ok(value) }
+    }
+    /// `float(self)` for a `float` or an `int`
+    pub fn to_f64(&self) -> Result<f64> {
+        // SAFETY: a live object.
+        let value = unsafe { ffi::PyFloat_AsDouble(self.as_ptr()) };
+        if value == -1.0 && raised() { Err(Raised) } else { Ok(value) }
     }
     /// `iter(self)`
     pub fn iter(&self) -> Result<Object> {
