@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::imports::{Job, Value, rounds};
-use crate::launch::launch;
+use crate::launch::launch_warm;
 use crate::results::{Measured, Way};
 use crate::ways::{Start, Subjects};
 use crate::works::Command;
@@ -21,7 +21,7 @@ pub fn measure(subjects: &Subjects, commands: &[Command], runs: usize) -> Result
     }
     rounds(jobs, runs, |job, _, start, round| {
         let command = commands.iter().find(|command| command.name == job.name).context("no such command")?;
-        let run = start.script(command.script).args(command.arguments);
-        Ok(Value { printed: None, finished: launch(run.env("PYTHONHASHSEED", round.to_string()))? })
+        let run = || start.script(command.script).args(command.arguments).env("PYTHONHASHSEED", round.to_string());
+        Ok(Value { printed: None, finished: launch_warm(run)? })
     })
 }

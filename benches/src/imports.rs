@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use cds_tests::process::Run;
 
-use crate::launch::{Finished, launch};
+use crate::launch::{Finished, launch_warm};
 use crate::order;
 use crate::results::{Measured, Outcome, Samples, Way};
 use crate::ways::{Start, Subjects, brief, program};
@@ -53,6 +53,7 @@ impl Job {
                         samples.import.push(seconds);
                         (samples.served, samples.before, samples.patched) = (served, before, patched);
                     }
+                    samples.cold += usize::from(value.finished.cold);
                     // A process that first put everything into memory says nothing as a whole.
                     if way != Way::Limit {
                         samples.process.push(value.finished.seconds);
@@ -111,7 +112,7 @@ pub fn rounds(
 
 /// The program that does nothing.
 fn nothing(start: &Start, round: usize) -> Result<Finished> {
-    launch(start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string()))
+    launch_warm(|| start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string()))
 }
 
 /// The run that imports with a clock.
@@ -176,7 +177,7 @@ pub fn measure(jobs: Vec<Job>, works: &[Work], runs: usize) -> Result<Vec<Measur
         if work.modules.is_empty() {
             return Ok(Value { printed: None, finished: nothing(start, round)? });
         }
-        let finished = launch(timed(way, start, work.modules).env("PYTHONHASHSEED", seed))?;
+        let finished = launch_warm(|| timed(way, start, work.modules).env("PYTHONHASHSEED", &seed))?;
         let printed = printed(&finished.stdout)?;
         ensure!(printed.served > 0, "no module came this way");
         Ok(Value { printed: Some(printed), finished })

@@ -130,6 +130,9 @@ pub struct Samples {
     pub before: u64,
     /// Slots of the image that the loader wrote.
     pub patched: Option<u64>,
+    /// How many of the runs had to wait for the disk, however often they were repeated.
+    #[serde(default)]
+    pub cold: usize,
 }
 
 impl Measured {

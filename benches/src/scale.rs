@@ -8,7 +8,7 @@ use cds_tests::interpreters::Interpreter;
 use cds_tests::{files, process::Run};
 
 use crate::imports::printed;
-use crate::launch::launch;
+use crate::launch::launch_warm;
 use crate::order;
 use crate::results::{Built, Samples, Scale, Scaled};
 use crate::ways::{build, program};
@@ -36,15 +36,15 @@ pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Resu
         // Without an image first or last, and for each image: start, import from `.pyc`, import from the image.
         for position in order::of_round(round, 1 + 3 * images.len()) {
             let Some(index) = position.checked_sub(1) else {
-                one(&mut off, round, pass(&environment, None))?;
+                one(&mut off, round, || pass(&environment, None))?;
                 continue;
             };
             let Scaled { count, pyc, image, pass: start, .. } = &mut images[index / 3];
             let file = file(&environment, *count);
             match index % 3 {
-                0 => one(start, round, pass(&environment, Some(&file)))?,
-                1 => one(pyc, round, first(&environment, None, *count))?,
-                _ => one(image, round, first(&environment, Some(&file), *count))?,
+                0 => one(start, round, || pass(&environment, Some(&file)))?,
+                1 => one(pyc, round, || first(&environment, None, *count))?,
+                _ => one(image, round, || first(&environment, Some(&file), *count))?,
             }
         }
     }
@@ -118,8 +118,9 @@ fn first(environment: &Environment, image: Option<&Path>, count: usize) -> (Run,
     (with(environment, image).arg(program("clock.py")).args([way, &module]), true)
 }
 
-fn one(samples: &mut Samples, round: usize, (run, timed): (Run, bool)) -> Result<()> {
-    let finished = launch(run.env("PYTHONHASHSEED", round.to_string()))?;
+fn one(samples: &mut Samples, round: usize, run: impl Fn() -> (Run, bool)) -> Result<()> {
+    let timed = run().1;
+    let finished = launch_warm(|| run().0.env("PYTHONHASHSEED", round.to_string()))?;
     let printed = timed.then(|| printed(&finished.stdout)).transpose()?;
     ensure!(printed.is_none_or(|printed| printed.served > 0), "no module came this way");
     if round > 0 {
@@ -127,6 +128,7 @@ fn one(samples: &mut Samples, round: usize, (run, timed): (Run, bool)) -> Result
         samples.process.push(finished.seconds);
         samples.peak.extend(finished.peak);
         samples.faults.push(finished.faults);
+        samples.cold += usize::from(finished.cold);
     }
     Ok(())
 }

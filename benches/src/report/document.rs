@@ -13,7 +13,8 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Made by `cargo run --release --bin bench` (see [benchmarking.md](benchmarking.md)), as a whole: nothing here is typed by
-hand. Times are medians of runs in turns, ratios are of medians, intervals are bootstrapped and hold 99 %.
+hand. Times are medians of runs in turns, ratios are of medians, intervals are bootstrapped and hold 99 %. All files are in the page
+cache: a process that read from the disk is run again.
 
 | way | what it is |
 |---|---|
@@ -106,13 +107,19 @@ fn remarks(text: &mut String, on: &OnInterpreter) {
     let mut all = on.remarks.clone();
     for row in on.imports.iter().chain(&on.commands).flatten() {
         for (way, outcome) in &row.ways {
-            if let Outcome::Impossible(reason) = outcome {
-                all.push(format!("{} is not possible by {}: {reason}", row.name, way.title()));
+            match outcome {
+                Outcome::Impossible(reason) => {
+                    all.push(format!("{} is not possible by {}: {reason}", row.name, way.title()));
+                }
+                Outcome::Measured(samples) if samples.cold > 0 => {
+                    all.push(format!("{} by {}: {} runs read from the disk", row.name, way.title(), samples.cold));
+                }
+                Outcome::Measured(_) => {}
             }
         }
     }
     if !all.is_empty() {
-        *text += "### Not measured\n\n";
+        *text += "### Remarks\n\n";
         for remark in all {
             let _ = writeln!(text, "* {remark}");
         }
