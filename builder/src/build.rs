@@ -372,15 +372,16 @@ fn header(
     }
 }
 
-/// Symbols for the ranges of each unit, all with its name (which is stored once), and one for the pool. Ranges that follow on
-/// each other are one.
+/// Symbols for the ranges of each unit and for its part of the pool, all with its name (which is stored once), and one for the
+/// pool. Ranges that follow on each other are one.
 fn symbols(names: Vec<String>, placement: &Placement) -> Vec<Symbol> {
     let symbol = |name, range: &Range| Symbol { name, start: range.start, size: range.size };
     let mut symbols = vec![symbol("cds:pool".to_owned(), &placement.pool)];
     for (unit, name) in names.into_iter().enumerate() {
         let ranges = placement.ranges(unit);
         let ranges = Range::joined(ranges).map_or(ranges.to_vec(), |whole| vec![whole]);
-        symbols.extend(ranges.iter().filter(|range| range.size != 0).map(|range| symbol(name.clone(), range)));
+        let ranges = ranges.into_iter().chain([placement.mapped(unit)]);
+        symbols.extend(ranges.filter(|range| range.size != 0).map(|range| symbol(name.clone(), &range)));
     }
     symbols
 }

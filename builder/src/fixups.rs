@@ -100,10 +100,11 @@ pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<
     let mut records = Vec::with_capacity(units.len());
     for &unit in &placement.likely {
         let [written, read, cold] = placement.ranges(unit as usize);
+        let mapped = placement.mapped(unit as usize);
         let unit = &units[unit as usize];
         let table = w.bytes.len();
         let front = unit.encode(&mut w, written.start);
-        let record = UnitRecord { table: table as u32, front, written, read, cold, ..UnitRecord::default() };
+        let record = UnitRecord { table: table as u32, front, written, read, cold, mapped, ..UnitRecord::default() };
         records.push(record.seal(&w.bytes[table..]).expect("the front is a part of the table"));
     }
     (w.bytes, records)
@@ -141,14 +142,19 @@ impl<'a> Collector<'a, '_> {
                 continue;
             }
             let Place::Object(offset) = self.placement.place(number, id) else { continue };
-            if self.placement.is_in_pool(id) {
-                self.chunks(node, offset, &mut unit.chunks);
-            }
-            for_each_slot(id, self.constants, self.layout, |at, target| {
-                if let Target::Node(child) = target {
+            // Types move, or only what points to other objects of the image does.
+            let mut moves = !self.placement.fixed_addresses;
+            for_each_slot(id, self.constants, self.layout, |at, target| match target {
+                Target::Type(_) => {}
+                Target::Inside(_) => moves = true,
+                Target::Node(child) => {
+                    moves |= matches!(self.placement.place(number, child), Place::Object(_));
                     self.pointer(number, offset + at, child, &mut unit);
                 }
             });
+            if moves && self.placement.is_in_pool(id) {
+                self.chunks(node, offset, &mut unit.chunks);
+            }
         }
         UnitTables { texts: self.texts(number), ..unit.finish() }
     }

@@ -175,7 +175,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
 }
 
 impl Tables {
-    /// Adds the records of named objects, whose units follow those of the modules.
+    /// Adds the records of named objects.
     fn add_objects(&mut self, plan: &Plan<'_>) {
         let Plan { constants, placement, .. } = *plan;
         let unit_numbers = unit_numbers(placement);
@@ -237,7 +237,8 @@ impl Tables {
         self.directories.iter().for_each(|d| d.encode(&mut directories));
         let mut modules = Writer::new();
         for module in &self.modules {
-            let checksum = module.sum(module.file.get(&self.text.bytes).unwrap_or_default());
+            let [name, file] = [module.name, module.file].map(|text| text.get(&self.text.bytes).unwrap_or_default());
+            let checksum = module.sum(name, file);
             ModuleRecord { checksum, ..*module }.encode(&mut modules);
         }
         let mut units = Writer::new();

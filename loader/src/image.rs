@@ -181,7 +181,7 @@ impl Image {
             return None;
         }
         let module = record(self.tables.modules, number, ModuleRecord::SIZE, ModuleRecord::decode)?;
-        (module.checksum == module.sum(self.text(module.file)?)).then_some(module)
+        (module.checksum == module.sum(self.text(module.name)?, self.text(module.file)?)).then_some(module)
     }
 
     /// The record of a named object.

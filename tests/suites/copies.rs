@@ -5,7 +5,7 @@ use cds_layout::format::{Range, Reader, Section, SectionKind, UnitRecord, find_h
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
-use cds_tests::interpreters::{Interpreter, Interpreters};
+use cds_tests::interpreters::{Interpreter, Interpreters, Linking};
 use cds_tests::suite::on_each;
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
@@ -16,6 +16,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         "copies",
         &[
             ("verified", verified),
+            ("tables_verified", tables_verified),
             ("one_damaged", one_damaged),
             ("overwritten", overwritten),
             ("replaced", replaced),
@@ -45,6 +46,9 @@ struct Places {
     base: u64,
     objects: Section,
     units: Section,
+    fixups: Section,
+    index: Section,
+    strings: Section,
 }
 
 impl Places {
@@ -59,6 +63,9 @@ impl Places {
             base: header.preferred_base,
             objects: section(SectionKind::Objects)?,
             units: section(SectionKind::Units)?,
+            fixups: section(SectionKind::Fixups)?,
+            index: section(SectionKind::ModuleIndex)?,
+            strings: section(SectionKind::Numbered)?,
         })
     }
 
@@ -100,6 +107,55 @@ fn verified(python: &Interpreter) -> Result<()> {
         ensure!(output.status == 1 && output.stderr.contains(&text), "{text}: {output}");
     }
     Ok(())
+}
+
+/// `verify` sees what is wrong with a table even where its checksums were made to agree: it says so beside the checksums.
+fn tables_verified(python: &Interpreter) -> Result<()> {
+    // So many that what all have is in the pool.
+    let names: Vec<String> = (0..12).map(|number| format!("same{number}")).collect();
+    let environment = Environment::small(python)?;
+    for name in &names {
+        let functions: String = (0..40).map(|n| format!("def f{n}(x):\n    return [x, (1.5, {n}.25)]\n")).collect();
+        write(environment.site.join(format!("{name}.py")), functions)?;
+    }
+    environment.build(&environment.image())?.args(&names).ok()?;
+    let image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    let bytes = |section: Section| section.position as usize..(section.position + section.size) as usize;
+    let copy = environment.scratch.join("wrong.so");
+    let see = |at: usize, value: u8, what: &str| {
+        let mut wrong = image.clone();
+        ensure!(wrong[at] != value, "{what}: no change");
+        wrong[at] = value;
+        write(&copy, &wrong)?;
+        let output = tools()?.cds_build().arg("verify").arg(&copy).output()?;
+        ensure!(output.status == 1 && output.stderr.contains(what), "{what}: {output}");
+        Ok(())
+    };
+    // An empty bucket that leads to a module.
+    let mut buckets = bytes(places.index).step_by(4);
+    let empty = buckets.find(|&at| image[at..at + 4] == [0; 4]).context("no empty bucket")?;
+    see(empty, 1, "it is not that of the modules")?;
+    let last = bytes(places.strings).end - 1;
+    see(last, image[last] ^ 1, "is damaged")?;
+    let unit = UnitRecord::decode(&mut Reader::new(&image[bytes(places.units)])).context("no unit")?;
+    let table = bytes(places.fixups).start + unit.table as usize;
+    let mut front = Reader::new(&image[table..]);
+    front.block().context("static strings")?;
+    front.block().context("strings")?;
+    let texts = front.varint().context("texts")? as usize;
+    // The room of the strings, smaller by what the lowest bits of its varint say, or the next ones.
+    let room = image.len() - front.rest().len();
+    let room = if image[room] == 0x80 { room + 1 } else { room };
+    ensure!(texts > 0 && image[room] & 0x7f != 0, "no room for strings, or none to take away");
+    see(room, image[room] & 0x80, "has no room for its strings")?;
+    if python.linking() == Linking::Static {
+        println!("skipped on {}: chunks of the pool, because there is nothing to do to them", python.label);
+        return Ok(());
+    }
+    let back = table + unit.front as usize;
+    ensure!(image[back] > 0 && image[back] < 0x80, "a unit without chunks of the pool, or with too many for this test");
+    see(back + 1, image[back + 1] + 1, "does not list its chunk")
 }
 
 /// A unit whose record says that it is enormous is left to the ordinary import; all others are served.

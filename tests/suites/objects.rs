@@ -74,11 +74,17 @@ fn shared_parts(python: &Interpreter) -> Result<()> {
 
 /// Every type, very deep and very wide values: equal, of the same types, fresh where they are mutable.
 fn values(python: &Interpreter) -> Result<()> {
+    let both = ["copied", "in-place"].into_iter();
+    both.into_iter().try_for_each(|units| values_with(python, units).with_context(|| format!("units {units}")))
+}
+
+fn values_with(python: &Interpreter, units: &str) -> Result<()> {
     let environment = Environment::small(python)?;
     let (directory, image) = (environment.scratch.join("values"), environment.scratch.join("values.so"));
     let names = write_values(&environment, &directory)?;
     ensure!(names.len() > 25, "{names:?}");
-    let built = objects(environment.build(&image)?, &names, &directory).ok()?;
+    let build = |image: &Path| Ok::<_, anyhow::Error>(environment.build(image)?.args(["--units", units]));
+    let built = objects(build(&image)?, &names, &directory).ok()?;
     ensure!(built.stderr.contains(&format!(": {} objects, ", names.len())), "{built}");
     let check = |occupied: u64| {
         let run = off(&environment).arg(fixtures().join("objects/check.py")).arg(&image).arg(&directory);
@@ -95,13 +101,13 @@ fn values(python: &Interpreter) -> Result<()> {
     let large = |name: &&String| name.starts_with("deep") || name.starts_with("wide");
     let shallow: Vec<String> = names.iter().filter(|name| !large(name)).cloned().collect();
     let small = environment.scratch.join("small.so");
-    objects(environment.build(&small)?, &shallow, &directory).ok()?;
+    objects(build(&small)?, &shallow, &directory).ok()?;
     let verify = tools()?.cds_build().arg("verify").arg(&small).arg("--python").arg(&environment.python);
     let verified = objects(verify.arg("--loader").arg(&tools()?.loader), &shallow, &directory).ok()?;
     ensure!(verified.stderr.contains(&format!("{} compared with their files: good", shallow.len())), "{verified}");
     // The same files make the same image.
     let again = environment.scratch.join("again.so");
-    objects(environment.build(&again)?, &shallow, &directory).ok()?;
+    objects(build(&again)?, &shallow, &directory).ok()?;
     ensure!(read(&small)? == read(&again)?, "another image of the same files");
     Ok(())
 }

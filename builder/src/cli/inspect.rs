@@ -126,7 +126,9 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
             writeln!(out, "  {kind:<24} {:>9} {:>12}", stats.count, stats.bytes)?;
         }
         writeln!(out, "  {:<24} {:>9} {:>12}", "(of these shared)", "", notes.pool_bytes)?;
-        writeln!(out, "  {:<24} {:>9} {:>12}", "(never copied)", "", notes.mapped_bytes)?;
+        if notes.mapped_bytes != 0 {
+            writeln!(out, "  {:<24} {:>9} {:>12}", "(used where mapped)", "", notes.mapped_bytes)?;
+        }
         writeln!(out, "  {:<24} {:>9} {:>12}", "(written to by imports)", "", notes.written_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(read by imports)", "", notes.read_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(used later, if at all)", "", notes.cold_bytes)?;

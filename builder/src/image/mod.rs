@@ -1,6 +1,7 @@
 //! An image as a file: its records, for `inspect`, `verify` and the tests.
 
 mod error;
+mod reach;
 mod structure;
 mod view;
 

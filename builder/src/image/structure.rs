@@ -1,10 +1,12 @@
 //! Checks an image against itself: digest, tables, slots, ELF symbols.
 
 use super::Image;
+use super::reach::missing_chunks;
 use crate::elf::digest;
+use cds_layout::cpython::layout;
 use cds_layout::format::{
-    CHUNK, Entry, Filename, Group, ModuleKind, NONE, Name, Numbered, Range, SLOT, SectionKind, StaticText, UnitRecord,
-    UnitUse, checksum32, leaves_of, tables_checksum,
+    CHUNK, Characters, Entry, Filename, Group, ModuleKind, NONE, Name, Numbered, Range, SLOT, SectionKind, StaticText,
+    TextTable, UnitRecord, UnitUse, build_index, checksum32, encode_numbered, leaves_of, tables_checksum,
 };
 use goblin::elf::Elf;
 use serde::Serialize;
@@ -80,20 +82,17 @@ impl Checker<'_, '_> {
                 format!("{} records, the header says {}", image.modules.len(), image.header.module_count),
             );
         }
-        let index = image.index();
-        if index.is_none() {
-            self.report("index", "its size is not a power of two");
+        let names: Vec<&str> = image.modules.iter().map(|module| image.text(module.name)).collect();
+        if build_index(names.iter().copied()) != image.section(SectionKind::ModuleIndex) {
+            self.report("index", "it is not that of the modules");
         }
         for (number, module) in image.modules.iter().enumerate() {
             let name = image.text(module.name);
-            if module.checksum != module.sum(image.text(module.file)) {
+            if module.checksum != module.sum(name, image.text(module.file)) {
                 self.report("modules", format!("the checksum of record {number} (`{name}`) does not agree"));
             }
             if name.is_empty() {
                 self.report("modules", format!("record {number} has no name"));
-            }
-            if index.is_some_and(|i| !i.candidates(name.as_bytes()).any(|n| n as usize == number)) {
-                self.report("index", format!("`{name}` is not found"));
             }
             if image.module_path(module).is_none()
                 || (module.is_package() && image.directories.get(module.package as usize).is_none())
@@ -126,15 +125,33 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Bytes that the strings of a unit need if the interpreter has none of them: a head, the characters and a zero, from a
+    /// multiple of a slot's size on.
+    fn room(&self, texts: &TextTable<'_>) -> u64 {
+        let Some(layout) = layout((self.image.header.hexversion >> 16) as u8) else { return 0 };
+        let numbered = Numbered::new(self.image.section(SectionKind::Numbered)).unwrap_or_default();
+        let length = |entry: &Entry<'_>| match entry {
+            Entry::Text(text) if text.characters == Characters::Ascii => Some(text.bytes.len()),
+            Entry::Numbered(number) => numbered.text(*number).map(<[u8]>::len),
+            Entry::Text(_) | Entry::Static(_) => None,
+        };
+        let size =
+            |length: usize| (u64::from(layout.str_.ascii_data) + length as u64 + 1).next_multiple_of(u64::from(SLOT));
+        texts.texts.iter().filter_map(length).map(size).sum()
+    }
+
     /// How many texts have a number.
     fn numbered(&mut self) -> u32 {
-        let Some(numbered) = Numbered::new(self.image.section(SectionKind::Numbered)) else {
+        let bytes = self.image.section(SectionKind::Numbered);
+        let Some(numbered) = Numbered::new(bytes) else {
             self.report("strings", "the table of texts with numbers is malformed");
             return 0;
         };
-        let bad = |number: &u32| !numbered.text(*number).is_some_and(<[u8]>::is_ascii);
-        if let Some(number) = (0..numbered.count()).find(bad) {
+        let texts: Vec<Option<&[u8]>> = (0..numbered.count()).map(|number| numbered.text(number)).collect();
+        if let Some(number) = texts.iter().position(|text| !text.is_some_and(<[u8]>::is_ascii)) {
             self.report("strings", format!("text {number} is damaged"));
+        } else if !bytes.is_empty() && encode_numbered(texts.into_iter().flatten()) != bytes {
+            self.report("strings", "the table of texts with numbers is not as a builder writes it");
         }
         numbered.count()
     }
@@ -180,6 +197,9 @@ impl Checker<'_, '_> {
             };
             if !unit.texts.texts.iter().all(exists) {
                 self.report("fixups", format!("unit {number} has a string that does not exist"));
+            }
+            if u64::from(unit.texts.room) < self.room(&unit.texts) {
+                self.report("fixups", format!("unit {number} has no room for its strings"));
             }
             let own_name = match unit.filename {
                 Some(Filename { string: Name::Own(offset), .. }) => Some(offset),
@@ -227,6 +247,7 @@ impl Checker<'_, '_> {
         if header.units == UnitUse::Copied {
             self.copies(texts, end);
         }
+        missing_chunks(image).into_iter().for_each(|message| self.report("fixups", message));
     }
 
     /// What is copied points to itself, to its strings, and to the pool, which points to nothing else.
@@ -288,8 +309,11 @@ impl Checker<'_, '_> {
             if taken.is_none() || (taken == Some(0)) != (object.leaves == NONE) {
                 report(&format!("the recipe of `{name}` is malformed"));
             }
-            if object.leaves != NONE && !self.is_place(object.leaves) {
-                self.report("objects", format!("`{name}` lies outside the objects"));
+            let has = |range: Range| object.leaves.wrapping_sub(range.start) < range.size;
+            let own = image.units.get(object.unit as usize).is_some_and(|unit| unit.ranges().into_iter().any(has));
+            let is_place = self.is_place(object.leaves) && (own || object.leaves < image.header.pool);
+            if object.leaves != NONE && !is_place {
+                self.report("objects", format!("`{name}` lies outside its objects"));
             }
         }
     }
@@ -340,7 +364,7 @@ impl Checker<'_, '_> {
                 range.size == 0 || symbols.contains(&(image.address(range.start), u64::from(range.size)))
             };
             // One range, or each for itself.
-            if !unit.whole().is_some_and(has) && !unit.ranges().into_iter().all(has) {
+            if !has(unit.mapped) || !unit.whole().is_some_and(has) && !unit.ranges().into_iter().all(has) {
                 self.report("elf", format!("no symbol for `{}`", image.text(name)));
             }
         }

@@ -109,8 +109,8 @@ impl<'a> Image<'a> {
 
     /// Bytes that belong to a unit alone; 0 if there is no such unit.
     pub fn unit_size(&self, number: u32) -> u32 {
-        let ranges = self.units.get(number as usize).map(|unit| unit.ranges()).unwrap_or_default();
-        ranges.iter().fold(0, |sum, range| sum.saturating_add(range.size))
+        let Some(unit) = self.units.get(number as usize) else { return 0 };
+        unit.ranges().iter().fold(unit.mapped.size, |sum, range| sum.saturating_add(range.size))
     }
 
     /// The word at an offset of the objects.

@@ -6,6 +6,9 @@ use crate::share::{Constants, NodeId};
 use cds_layout::format::MAX_NUMBERS;
 use std::cmp::Reverse;
 
+/// Longer texts have no number: whoever needs one of a block of texts reads all of it.
+const LONGEST: usize = 255;
+
 /// That a string has no number.
 const NONE: u32 = u32::MAX;
 
@@ -20,8 +23,8 @@ impl Numbers {
     /// For the texts that have most users. `likely` is by unit, `users` by node.
     pub fn of_texts(constants: &Constants, likely: &[f64], users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
         let has_number = |id: &NodeId| {
-            let ascii = constants.node(*id).as_str().is_some_and(|text| text.ascii);
-            ascii && is_text(*id) && constants.owner(*id).is_none()
+            let fits = constants.node(*id).as_str().is_some_and(|text| text.ascii && text.data.len() <= LONGEST);
+            fits && is_text(*id) && constants.owner(*id).is_none()
         };
         let mut texts: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(has_number).collect();
         texts.sort_by(|a, b| users[b.0 as usize].total_cmp(&users[a.0 as usize]).then(a.cmp(b)));

@@ -32,10 +32,12 @@ pub struct Placement {
     units: Vec<[Range; 3]>,
     /// The units, those first that are most likely to be used.
     pub likely: Vec<u32>,
-    /// The pool: what several units use, or one where it is mapped although it is copied itself. It comes first.
+    /// The pool comes first: what several units use, and what is used where it is mapped although its unit is copied.
     pub pool: Range,
     /// By unit: its own part of the pool.
     mapped: Vec<Range>,
+    /// Whether the interpreter's addresses are those in its file.
+    pub fixed_addresses: bool,
     /// What is placed, in the order of the offsets.
     pub order: Vec<Placed>,
     /// Bytes of all objects.
@@ -92,6 +94,11 @@ impl Placement {
     /// Bytes of each kind of range, of all units.
     pub fn sizes(&self) -> [u64; 3] {
         [0, 1, 2].map(|kind| self.units.iter().map(|ranges| u64::from(ranges[kind].size)).sum())
+    }
+
+    /// What a unit has of the pool for itself.
+    pub fn mapped(&self, unit: usize) -> Range {
+        self.mapped[unit]
     }
 
     /// Bytes of the pool that belong to single units.
@@ -274,6 +281,7 @@ pub fn place(
         likely: units,
         pool,
         mapped,
+        fixed_addresses,
         order: at.order,
         size: at.end as u32,
         numbers: Numbers::of_texts(constants, &likely, &users, |id| is_text(id) && !is_static(id)),

@@ -228,11 +228,11 @@ impl ModuleRecord {
         let stamp = Stamp { mtime_ns: r.u64()? as i64, size: r.u64()?, hash: r.u64()? };
         Some(ModuleRecord { name, file, directory, package, kind, code, unit, checksum, stamp })
     }
-    /// The checksum of the record with its file name.
-    pub fn sum(&self, file: &str) -> u32 {
+    /// The checksum of the record with its name and that of its file.
+    pub fn sum(&self, name: &str, file: &str) -> u32 {
         let mut w = Writer { bytes: Vec::with_capacity(Self::SIZE) };
         ModuleRecord { checksum: 0, ..*self }.encode(&mut w);
-        checksum32(&[&w.bytes, file.as_bytes()])
+        checksum32(&[&w.bytes, name.as_bytes(), file.as_bytes()])
     }
     /// Whether the module is a package.
     pub fn is_package(&self) -> bool {

@@ -41,6 +41,8 @@ pub struct UnitRecord {
     pub read: Range,
     /// What is looked at later, if at all.
     pub cold: Range,
+    /// Its part of the pool: what is used where it is mapped, although the rest is copied.
+    pub mapped: Range,
     /// [`UnitRecord::front_sum`]
     pub front_checksum: u32,
     /// [`UnitRecord::back_sum`]
@@ -48,7 +50,7 @@ pub struct UnitRecord {
 }
 
 impl UnitRecord {
-    /// The three ranges.
+    /// The three ranges beside that.
     pub fn ranges(&self) -> [Range; 3] {
         [self.written, self.read, self.cold]
     }
@@ -59,7 +61,7 @@ impl UnitRecord {
     }
 
     /// Size of a record.
-    pub const SIZE: usize = 40;
+    pub const SIZE: usize = 48;
 
     /// With the checksums of the table `bytes`.
     pub fn seal(self, bytes: &[u8]) -> Option<Self> {
@@ -90,6 +92,8 @@ impl UnitRecord {
             self.read.size,
             self.cold.start,
             self.cold.size,
+            self.mapped.start,
+            self.mapped.size,
             self.front_checksum,
             self.back_checksum,
         ] {
@@ -105,6 +109,7 @@ impl UnitRecord {
             written: Range { start: r.u32()?, size: r.u32()? },
             read: Range { start: r.u32()?, size: r.u32()? },
             cold: Range { start: r.u32()?, size: r.u32()? },
+            mapped: Range { start: r.u32()?, size: r.u32()? },
             front_checksum: r.u32()?,
             back_checksum: r.u32()?,
         })
