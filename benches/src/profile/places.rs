@@ -122,7 +122,7 @@ mod tests {
         let outer = (0x20, "main", PYTHON);
         for (object, wanted) in [
             (PYTHON, Place::Interpreter),
-            ("/root/lib/libpython3.11.so.1.0", Place::Interpreter),
+            ("/opt/lib/libpython3.11.so.1.0", Place::Interpreter),
             ("/site/cds_loader.abi3.so", Place::Loader),
             ("/site/of python3.13/x.so", Place::Libraries),
             ("/site/_python.cpython-313-x86_64-linux-gnu.so", Place::Libraries),
