@@ -143,9 +143,9 @@ pub struct Printed {
     pub patched: Option<u64>,
 }
 
-/// Reads what the programs print.
+/// Reads what the programs print in their first line.
 pub fn printed(stdout: &str) -> Result<Printed> {
-    let words: Vec<&str> = stdout.split_whitespace().collect();
+    let words: Vec<&str> = stdout.lines().next().unwrap_or_default().split_whitespace().collect();
     let word = |index: usize| words.get(index).with_context(|| format!("a process printed no time: `{stdout}`"));
     let patched = words.get(3).map(|word| word.parse()).transpose()?;
     Ok(Printed {
@@ -211,7 +211,10 @@ mod tests {
         let image = Printed { seconds: 0.0015, served: 7, before: 40, patched: Some(120) };
         assert_eq!(printed("1500000 7 40 120\n").unwrap(), image);
         assert_eq!(printed("1500000 7 40\n").unwrap(), Printed { patched: None, ..image });
+        // The readings of the clock, for those who ask for them.
+        assert_eq!(printed("1500000 7 40\n1 1500001 9\n").unwrap(), Printed { patched: None, ..image });
         assert!(printed("\n").is_err());
+        assert!(printed("\n1500000 7 40\n").is_err());
         assert!(printed("1 x 2").is_err());
     }
 }

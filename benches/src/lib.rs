@@ -11,6 +11,7 @@ pub mod memory;
 pub mod order;
 pub mod pages;
 pub mod plots;
+pub mod profile;
 pub mod report;
 pub mod results;
 pub mod scale;

@@ -1,6 +1,7 @@
 //! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
 
 mod pages;
+mod profile;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 
 pub use pages::{PageRow, PageWay, Pages};
+pub use profile::{Place, Profile, Profiled};
 
 /// Where the code of a process comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,6 +85,9 @@ pub struct OnInterpreter {
     pub scale: Option<Scale>,
     /// Counts of instructions.
     pub instructions: Option<Vec<Instructions>>,
+    /// Where the time of imports goes.
+    #[serde(default)]
+    pub profile: Option<Vec<Profiled>>,
     /// What could not be done, and anything else that a reader of the figures must know.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -250,6 +255,7 @@ impl OnInterpreter {
         update(&mut self.memory, other.memory, memory);
         replace(&mut self.scale, other.scale);
         replace(&mut self.instructions, other.instructions);
+        update(&mut self.profile, other.profile, |new, old| new.name == old.name);
         for remark in other.remarks {
             if !self.remarks.contains(&remark) {
                 self.remarks.push(remark);

@@ -117,21 +117,10 @@ impl Subjects {
         modules: &[&str],
         tracing: impl Fn(&Start) -> Run,
     ) -> Result<(BTreeMap<Way, Start>, BTreeMap<Way, String>)> {
-        let mut starts: BTreeMap<Way, Start> =
-            [Way::Pyc, Way::Image].map(|way| (way, self.start(way))).into_iter().collect();
+        let mut starts = self.own_starts(name, modules, &tracing)?;
         let mut reasons = BTreeMap::new();
-        // A first run each way writes `.pyc` files that are missing.
-        for start in starts.values() {
-            launch(tracing(start).unset("PYTHONDONTWRITEBYTECODE"))?;
-        }
-        let directory = self.plain.scratch.join(name.replace(' ', "-"));
-        fs::create_dir_all(&directory)?;
-        if !modules.is_empty() {
-            let trace = directory.join("trace.marshal");
-            let run = self.start(Way::Pyc).python().arg("-P").arg(program("trace.py")).arg(&trace).args(modules);
-            let missing = launch(run)?.stdout;
-            ensure!(missing.is_empty(), "no `.pyc` files of {}", missing.replace('\n', " "));
-            starts.insert(Way::Limit, Start { memory: Some(trace.clone()), ..self.start(Way::Pyc) });
+        let directory = self.directory(name);
+        if let Some(trace) = starts.get(&Way::Limit).and_then(|start| start.memory.clone()) {
             match self.bundle(&directory, &trace) {
                 Ok(start) => drop(starts.insert(Way::Zip, start)),
                 Err(error) => drop(reasons.insert(Way::Zip, brief(&error))),
@@ -144,6 +133,35 @@ impl Subjects {
             }
         }
         Ok((starts, reasons))
+    }
+
+    /// The same of `.pyc` files, the image and, if anything is imported, the limit: nothing else has to be made for these.
+    pub fn own_starts(
+        &self,
+        name: &str,
+        modules: &[&str],
+        tracing: &impl Fn(&Start) -> Run,
+    ) -> Result<BTreeMap<Way, Start>> {
+        let mut starts: BTreeMap<Way, Start> =
+            [Way::Pyc, Way::Image].map(|way| (way, self.start(way))).into_iter().collect();
+        // A first run each way writes `.pyc` files that are missing.
+        for start in starts.values() {
+            launch(tracing(start).unset("PYTHONDONTWRITEBYTECODE"))?;
+        }
+        fs::create_dir_all(self.directory(name))?;
+        if !modules.is_empty() {
+            let trace = self.directory(name).join("trace.marshal");
+            let run = self.start(Way::Pyc).python().arg("-P").arg(program("trace.py")).arg(&trace).args(modules);
+            let missing = launch(run)?.stdout;
+            ensure!(missing.is_empty(), "no `.pyc` files of {}", missing.replace('\n', " "));
+            starts.insert(Way::Limit, Start { memory: Some(trace), ..self.start(Way::Pyc) });
+        }
+        Ok(starts)
+    }
+
+    /// Where the files lie that are made for one thing that is run.
+    fn directory(&self, name: &str) -> PathBuf {
+        self.plain.scratch.join(name.replace(' ', "-"))
     }
 
     /// A zip file in front of everything else.

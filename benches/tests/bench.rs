@@ -29,9 +29,16 @@ fn help_has_examples_and_statuses() {
     let output = bench(Path::new("."), &["--help"]);
     let help = text(&output.stdout);
     assert!(output.status.success());
-    for part in
-        ["Examples:", "--only report --merge", "Exit status: 0", "--folder", "--runs <N>", "sqlalchemy", "- pages:"]
-    {
+    for part in [
+        "Examples:",
+        "--only report --merge",
+        "Exit status: 0",
+        "--folder",
+        "--runs <N>",
+        "sqlalchemy",
+        "- pages:",
+        "- profile:",
+    ] {
         assert!(help.contains(part), "no `{part}` in {help}");
     }
 }
@@ -148,6 +155,47 @@ fn results_become_one_report() {
     let again = ["--only", "report", "--merge", "all.json", "--report", "again"];
     bench(directory.path(), &again);
     assert_eq!(fs::read_to_string(at("again/benchmarks.md")).unwrap(), report);
+}
+
+#[test]
+fn a_profile_says_what_stands_between_image_and_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: &Value| fs::write(directory.path().join(name), value.to_string()).unwrap();
+    let mut imports = results("3.13.0-shared", 0.5);
+    let mut limit = imports["interpreters"][0]["imports"][0]["ways"]["image"].clone();
+    limit["measured"]["import"] = json!([0.040, 0.040, 0.040]);
+    imports["interpreters"][0]["imports"][0]["ways"]["limit"] = limit;
+    write("imports.json", &imports);
+    let way = |interpreter: u64, loader: u64, files: u64| json!({ "seconds": [0.05], "faults": [300.0], "samples": { "interpreter": [interpreter], "loader": [loader], "files": [files] } });
+    let ways = json!({ "pyc": way(900, 0, 90), "image": way(410, 80, 30), "limit": way(390, 0, 10) });
+    let mut profile = results("3.13.0-shared", 0.5);
+    profile["interpreters"][0]["imports"] = Value::Null;
+    profile["interpreters"][0]["profile"] = json!([{ "name": "rich", "frequency": 10_000.0, "ways": ways }]);
+    write("profile.json", &profile);
+
+    let report = |merged: &[&str]| {
+        let merged = merged.iter().flat_map(|file| ["--merge", *file]).collect::<Vec<_>>();
+        let output = bench(directory.path(), &[&["--only", "report", "--report", "out"], &merged[..]].concat());
+        assert_ne!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        fs::read_to_string(directory.path().join("out/benchmarks.md")).unwrap()
+    };
+    let (section, between) = ("### Where the time goes", "What stands between the image and the limit");
+    let both = report(&["imports.json", "profile.json"]);
+    for part in [
+        section,
+        between,
+        "| interpreter | 90.0 | 41.0 | 39.0 | +2.00 |",
+        "| loader | 0.00 | 8.00 | 0.00 | +8.00 |",
+        // 80, 20 and 20 samples more than the limit's 400.
+        "| 3.13.0 shared | 1.250 | loader: 20.0 %, +8.00 ms | interpreter: 5.0 %, +2.00 ms | kernel: files: 5.0 %, +2.00 ms | rich |",
+    ] {
+        assert!(both.contains(part), "no `{part}` in {both}");
+    }
+    // Whether the figure is missed is not known.
+    let alone = report(&["profile.json"]);
+    assert!(alone.contains(section) && !alone.contains(between), "{alone}");
+    let without = report(&["imports.json"]);
+    assert!(!without.contains(section) && !without.contains(between), "{without}");
 }
 
 #[test]

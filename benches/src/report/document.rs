@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{details, pages, ratios, short, targets, ways};
+use crate::report::{details, pages, profile, ratios, short, targets, ways};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -42,6 +42,7 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target.\n\n";
     text += &targets::table(&targets::all(results));
     text += "\n";
+    profile::in_the_way(&mut text, results);
     text += FROM_START;
     plots(&mut text, figures, None);
     for on in &results.interpreters {
@@ -99,6 +100,9 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.instructions {
         details::instructions(text, rows);
+    }
+    if let Some(rows) = &on.profile {
+        profile::tables(text, rows);
     }
     remarks(text, on);
 }

@@ -5,6 +5,7 @@ mod document;
 mod figures;
 mod markdown;
 mod pages;
+mod profile;
 mod ratios;
 pub mod targets;
 mod ways;

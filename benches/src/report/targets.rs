@@ -50,6 +50,12 @@ impl Bound {
     }
 }
 
+/// What imports from the image may take relative to the limit, where addresses are the same in each process.
+const NON_PIE: Bound = Bound::AtMost(0.97);
+
+/// The same with a shared libpython.
+const SHARED: Bound = Bound::AtMost(1.02);
+
 /// A value of one interpreter, and what else to say.
 type Value = Option<(f64, String)>;
 
@@ -57,15 +63,15 @@ type Value = Option<(f64, String)>;
 pub fn all(results: &Results) -> Vec<Target> {
     use Bound::{AtLeast, AtMost};
     let is = |linking: &'static str| move |on: &OnInterpreter| on.linking == linking;
-    let limit = |on: &OnInterpreter| plain(mean(&ratios_of(on, Way::Image, Way::Limit, IMPORT)));
+    let limit = |on: &OnInterpreter| plain(over_limit(on));
     let many = |on: &OnInterpreter| on.scale.as_ref()?.images.iter().find(|i| i.count == MANY).map(|i| i.built.clone());
     let new = |name, bound, unit, meant: &dyn Fn(&OnInterpreter) -> bool, value: &dyn Fn(&OnInterpreter) -> Value| {
         target(results, name, bound, unit, &|on| if meant(on) { value(on) } else { None })
     };
     let any = |_: &OnInterpreter| true;
     vec![
-        new("import: image / limit, geometric mean, non-PIE", AtMost(0.97), "", &is("static"), &limit),
-        new("import: image / limit, geometric mean, shared libpython", AtMost(1.02), "", &is("shared"), &limit),
+        new("import: image / limit, geometric mean, non-PIE", NON_PIE, "", &is("static"), &limit),
+        new("import: image / limit, geometric mean, shared libpython", SHARED, "", &is("shared"), &limit),
         new("import: `.pyc` / image, geometric mean", AtLeast(1.6), "", &any, &|on| {
             plain(mean(&ratios_of(on, Way::Pyc, Way::Image, IMPORT)))
         }),
@@ -94,6 +100,21 @@ pub fn all(results: &Results) -> Vec<Target> {
             plain(many(on).map(|b| median(&b.peak) / 1e9))
         }),
     ]
+}
+
+/// Imports from the image over the limit, the geometric mean.
+fn over_limit(on: &OnInterpreter) -> Option<f64> {
+    mean(&ratios_of(on, Way::Image, Way::Limit, IMPORT))
+}
+
+/// The same where it is not what is wanted.
+pub fn missed_limit(on: &OnInterpreter) -> Option<f64> {
+    let bound = match on.linking.as_str() {
+        "static" => NON_PIE,
+        "shared" => SHARED,
+        _ => return None,
+    };
+    over_limit(on).filter(|&value| !bound.holds(value))
 }
 
 fn plain(value: Option<f64>) -> Value {
@@ -175,6 +196,7 @@ mod tests {
         let interpreters = vec![on("shared", Some(imports)), on("static", None)];
         let results = Results { machine, version: String::new(), interpreters, pages: None };
         let targets = all(&results);
+        assert_eq!(results.interpreters.iter().map(|on| missed_limit(on).is_some()).collect::<Vec<_>>(), [true, false]);
         let found = |part: &str| targets.iter().find(|t| t.name.contains(part)).unwrap();
         let value = |part: &str| found(part).values[0].clone();
         assert_eq!(found("non-PIE").reached, None);

@@ -22,7 +22,7 @@ Examples:
 
 Exit status: 0 every target that was measured is reached, 1 one is missed, 2 error.";
 
-/// Measures imports, commands, memory, scale, instructions and pages: `.pyc` files, the image, and other ways
+/// Measures imports, commands, memory, scale, instructions, profiles and pages: `.pyc` files, the image, and other ways
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(disable_help_subcommand = true)]
@@ -99,6 +99,8 @@ pub enum Part {
     Scale,
     /// Instructions, by callgrind
     Instructions,
+    /// Where the time of an import goes, by perf: json, requests, boto3, sympy
+    Profile,
     /// Ways to get pages that have to be changed, without any interpreter
     Pages,
     /// Nothing: only the report, of what `--merge` names

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, pages, scale};
+use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale};
 use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
@@ -41,12 +41,17 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     };
     let start = Instant::now();
     let step = |name: &str| eprintln!(" {name} (after {} s)", start.elapsed().as_secs());
-    if [Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
+    let mut profiled = args.wants(Part::Profile);
+    if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
+        profiled = false;
+        no_profile(&mut found, &reason);
+    }
+    if profiled || [Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
         step("environments");
         let subjects = Subjects::prepare(python)?;
         found.packages = subjects.packages()?;
         found.environment = Some(subjects.built.clone());
-        found.remarks = subjects.remarks.clone();
+        found.remarks.extend(subjects.remarks.clone());
         let mut jobs = Vec::new();
         if args.wants(Part::Imports) || args.wants(Part::Memory) {
             step("traces, zip files and archives");
@@ -64,6 +69,13 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
             step("memory");
             found.memory = Some(memory::measure(&jobs, &args.works(), args.runs)?);
         }
+        if profiled {
+            step("profile");
+            match profile::measure(&subjects, &args.works(), args.runs)? {
+                Ok(rows) => found.profile = Some(rows),
+                Err(reason) => no_profile(&mut found, &reason),
+            }
+        }
     }
     if args.wants(Part::Scale) {
         step("scale");
@@ -75,4 +87,11 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     }
     step("done");
     Ok(found)
+}
+
+/// Says that a part is left out, now and in the report.
+fn no_profile(found: &mut OnInterpreter, reason: &str) {
+    let remark = format!("the part `profile`: {reason}");
+    eprintln!("  not measured: {remark}");
+    found.remarks.push(remark);
 }

@@ -1,0 +1,130 @@
+//! Where the time of an import goes: samples of perf, sorted by what the processor was at.
+
+mod perf;
+mod places;
+mod script;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::imports::{printed, timed};
+use crate::order;
+use crate::results::{Place, Profile, Profiled, Way};
+use crate::ways::{Start, Subjects, brief};
+use crate::works::Work;
+
+use perf::{FREQUENCY, Perf};
+
+/// What is imported: from a few modules to many.
+pub const PACKAGES: [&str; 4] = ["json", "requests", "boto3", "sympy"];
+
+/// The ways that are compared.
+pub const COMPARED: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
+
+/// Those that are profiled.
+pub fn works(all: &[Work]) -> Vec<Work> {
+    all.iter().filter(|work| PACKAGES.contains(&work.name)).copied().collect()
+}
+
+/// What can be said without an environment of why there will be no profile of any of `all`.
+pub fn impossible(all: &[Work]) -> Option<String> {
+    if works(all).is_empty() {
+        return Some(format!("it is of {} only", PACKAGES.join(", ")));
+    }
+    Perf::find().err().map(|error| brief(&error))
+}
+
+/// Takes samples of the imports among `all` that are profiled; or says why that cannot be done here.
+pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<Vec<Profiled>, String>> {
+    let works = works(all);
+    let tried = subjects.start(Way::Pyc).python().args(["-P", "-c", "pass"]);
+    let directory = subjects.plain.scratch.join("profile");
+    let perf = match Perf::find().and_then(|program| Perf::new(program, &directory, tried)) {
+        Ok(perf) => perf,
+        Err(error) => return Ok(Err(brief(&error))),
+    };
+    let mut jobs = Vec::new();
+    for work in works {
+        let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
+        let starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
+        let found = Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new() };
+        jobs.push((work, starts, found));
+    }
+    for round in 0..=runs {
+        eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
+        for (work, starts, found) in &mut jobs {
+            for position in order::of_round(round, COMPARED.len()) {
+                let way = COMPARED[position];
+                let start = starts.get(&way).context("a way without a start")?;
+                let profile = (round > 0).then(|| found.ways.entry(way).or_default());
+                one(&perf, work, (way, start), round, profile)
+                    .with_context(|| format!("profile of {}, {}", work.name, way.title()))?;
+            }
+        }
+    }
+    Ok(Ok(jobs.into_iter().map(|(.., found)| found).collect()))
+}
+
+/// One process.
+fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: Option<&mut Profile>) -> Result<()> {
+    let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
+    let run = timed(way, start, work.modules).env("PYTHONHASHSEED", round.to_string()).env("CDS_BENCH_MARKS", "1");
+    let finished = perf.record(run)?;
+    let import = printed(&finished.stdout)?;
+    ensure!(import.served > 0, "no module came this way");
+    let marks = marks(&finished.stdout)?;
+    let mut counts: BTreeMap<Place, u64> = BTreeMap::new();
+    perf.samples(|time, stack| {
+        if (marks.start..=marks.stop).contains(&time) {
+            *counts.entry(places::place(stack, &executable)).or_default() += 1;
+        }
+    })?;
+    if let Some(profile) = to {
+        profile.add(import.seconds, marks.faults, &counts);
+    }
+    Ok(())
+}
+
+/// What `clock.py` prints in its second line, when it is asked for that.
+#[derive(Debug, PartialEq)]
+struct Marks {
+    /// The clock when the import started, in nanoseconds of `CLOCK_MONOTONIC`.
+    start: u64,
+    /// The clock when it was done.
+    stop: u64,
+    /// Minor page faults meanwhile.
+    faults: u64,
+}
+
+fn marks(stdout: &str) -> Result<Marks> {
+    let line = stdout.lines().nth(1).unwrap_or_default();
+    let numbers = line.split_whitespace().map(str::parse).collect::<Result<Vec<u64>, _>>();
+    match numbers.as_deref() {
+        Ok(&[start, stop, faults]) if start <= stop => Ok(Marks { start, stop, faults }),
+        _ => anyhow::bail!("a process printed no readings of its clock: `{stdout}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::works::WORKS;
+
+    #[test]
+    fn the_second_line_has_the_readings() {
+        let marks = |text| super::marks(text);
+        assert_eq!(marks("5 1 40 2\n100 105 7\n").unwrap(), Marks { start: 100, stop: 105, faults: 7 });
+        for wrong in ["5 1 40\n", "5 1 40\n100 105\n", "5 1 40\n105 100 7\n", "5 1 40\n100 x 7\n", ""] {
+            assert!(marks(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_profiled_is_imported_elsewhere_too() {
+        assert_eq!(works(&WORKS).len(), PACKAGES.len());
+        assert!(works(&WORKS[..1]).is_empty());
+        assert_eq!(impossible(&WORKS[..1]).unwrap(), "it is of json, requests, boto3, sympy only");
+    }
+}
