@@ -1,4 +1,4 @@
-//! Tables that are filled while a process runs, of memory that costs nothing until it is touched.
+//! Tables that are filled while a process runs. Large ones are of pages that cost nothing until they are touched.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};

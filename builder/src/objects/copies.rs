@@ -2,8 +2,8 @@
 //! are used where they are mapped.
 //!
 //! What lies in the pool is written to where it lies, page by page, if addresses in it have to be moved, as those of types
-//! mostly have; a copy within a unit costs next to nothing at run time, and bytes in the file. What is never looked at
-//! costs nothing where it is mapped.
+//! mostly have; a copy within a unit costs next to nothing at run time, and bytes in the file. What no import looks at
+//! costs nothing where it is mapped: line tables, which tracebacks read, and the kinds of local variables.
 
 use super::part::Part;
 use crate::share::{Constants, Node, NodeId};

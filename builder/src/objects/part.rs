@@ -14,7 +14,8 @@ pub enum Part {
     Patched,
     /// Other tuples of names of functions.
     Names,
-    /// Functions that the bodies make, and their documentation: read when the function is made.
+    /// Functions that the bodies make, and their documentation: read when the function is made. Exception tables: read where an
+    /// exception passes.
     Functions,
     /// Everything else: line tables, functions inside functions, constants of functions.
     Cold,

@@ -1,5 +1,5 @@
-//! Gives every object its place: the pool of shared objects, then the units' own. Of each unit, what an import writes to
-//! comes first, then what it reads, then the rest.
+//! Gives every object its place: the pool of what is shared, or used where it is mapped in any case, then the units' own. Of
+//! each unit, what an import writes to comes first, then what it reads, then the rest.
 //!
 //! Offsets count from the start of the objects.
 
@@ -149,7 +149,7 @@ impl Placement {
         }
     }
 
-    /// Whether all units use the same object, in the pool.
+    /// Whether the object is in the pool: all that use it use the same.
     pub fn is_in_pool(&self, id: NodeId) -> bool {
         self.offsets[id.0 as usize] < self.pool.size
     }

@@ -41,8 +41,7 @@ pub enum UnitUse {
     /// Where they are in the image. Pages to which nothing is written are shared by processes.
     #[default]
     InPlace = 0,
-    /// In a copy of the unit, for targets whose objects are written to in any case: their addresses differ from process to
-    /// process, or they count references.
+    /// In a copy of the unit, but for what lies in the pool.
     Copied = 1,
 }
 
