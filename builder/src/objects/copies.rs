@@ -59,3 +59,91 @@ pub fn copied(constants: &Constants, mapped: &[bool], is_text: impl Fn(NodeId) -
     }
     copied
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Graph, ObjId, Object, Str};
+    use crate::share::{ModuleGraph, share};
+    use cds_layout::cpython::layout;
+
+    fn text(text: &str, interned: bool) -> Object {
+        Object::Str(Str::from_text(text, interned))
+    }
+
+    /// Units of named objects, each with the leaves that `fill` puts into its graph.
+    fn constants(units: u32, fill: impl Fn(u32, &mut Graph) -> Vec<ObjId>) -> Constants {
+        let graphs = (0..units).map(|unit| {
+            let mut graph = Graph::default();
+            let leaves = fill(unit, &mut graph);
+            let root = graph.push(Object::Tuple(leaves.into()));
+            ModuleGraph { graph, root, filename: None }
+        });
+        share(graphs, layout(14).unwrap())
+    }
+
+    fn is_text(constants: &Constants) -> impl Fn(NodeId) -> bool + '_ {
+        |id| constants.node(id).is_interned()
+    }
+
+    fn find(constants: &Constants, is: impl Fn(&Node) -> bool) -> usize {
+        constants.nodes.iter().position(is).expect("a node like that")
+    }
+
+    #[test]
+    fn what_points_to_nothing_that_is_copied_stays_where_it_is_mapped() {
+        let constants = constants(1, |_, graph| {
+            let bytes = graph.push(Object::Bytes((*b"bytes").into()));
+            let plain = graph.push(text("a text", false));
+            let name = graph.push(text("name", true));
+            let none = graph.push(Object::None);
+            let frozenset = graph.push(Object::FrozenSet([bytes].into()));
+            let stays = graph.push(Object::Tuple([bytes, plain, none].into()));
+            let named = graph.push(Object::Tuple([bytes, name].into()));
+            let outer = graph.push(Object::Tuple([stays, named].into()));
+            vec![stays, outer, frozenset]
+        });
+        let parts = vec![Part::Functions; constants.len()];
+        let mapped = mapped(&constants, &parts, is_text(&constants));
+        let with = |n: usize| find(&constants, |node| matches!(node, Node::Tuple(items) if items.len() == n));
+        assert!(
+            mapped[with(3)]
+                && constants
+                    .node(NodeId(with(3) as u32))
+                    .items()
+                    .iter()
+                    .all(|id| { mapped[id.0 as usize] || matches!(constants.node(*id), Node::Extern(_)) })
+        );
+        let interned = find(&constants, Node::is_interned);
+        let named = |node: &Node| node.items().iter().any(|id| id.0 as usize == interned);
+        let set = |node: &Node| matches!(node, Node::FrozenSet(_));
+        for copied in [interned, find(&constants, named), find(&constants, set), constants.len() - 1] {
+            assert!(!mapped[copied], "{:?}", constants.node(NodeId(copied as u32)));
+        }
+    }
+
+    #[test]
+    fn what_few_units_share_or_what_points_to_texts_each_unit_has_for_itself() {
+        let constants = constants(FEW + 1, |unit, graph| {
+            let all = graph.push(Object::Bytes((*b"of all").into()));
+            let name = graph.push(text("name", true));
+            let named = graph.push(Object::Tuple([all, name].into()));
+            let own = graph.push(Object::Bytes(unit.to_le_bytes().into()));
+            let mut leaves = vec![all, named, own];
+            if unit < FEW {
+                leaves.push(graph.push(Object::Bytes((*b"of few").into())));
+            }
+            leaves
+        });
+        let place = |bytes: &'static [u8]| find(&constants, |node| matches!(node, Node::Bytes(b) if **b == *bytes));
+        let (all, few, own) = (place(b"of all"), place(b"of few"), place(&[0, 0, 0, 0]));
+        let named = find(&constants, |node| matches!(node, Node::Tuple(items) if items.len() == 2));
+        let nothing = vec![false; constants.len()];
+        let copied_ = copied(&constants, &nothing, is_text(&constants));
+        assert_eq!([all, few, named, own].map(|node| copied_[node]), [false, true, true, false]);
+        // What stays where it is mapped is not copied, however few use it.
+        let mut mapped = nothing;
+        mapped[few] = true;
+        assert!(!copied(&constants, &mapped, is_text(&constants))[few]);
+    }
+}
