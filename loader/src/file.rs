@@ -1,7 +1,6 @@
 //! Reads parts of a mapped image from its file.
 //!
-//! To copy a unit from the mapping would make its pages and their neighbours resident first. The file is opened anew for each
-//! unit: a descriptor that stays open is something that a process sees, and may close.
+//! To copy a unit from the mapping would make its pages and their neighbours resident first.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -18,7 +17,7 @@ pub struct ImageFile {
 
 /// What tells a file from others, and from itself after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -37,6 +36,16 @@ impl Stamp {
             nanoseconds: metadata.mtime_nsec(),
         })
     }
+
+    /// What an open file is, compared with the one of this stamp. Another one says nothing about the mapping; one that has
+    /// changed does: nothing of either can be believed.
+    pub fn judge(&self, file: &File) -> Verdict {
+        match Stamp::of(file) {
+            Ok(stamp) if stamp == *self => Verdict::Same,
+            Ok(stamp) if (stamp.device, stamp.inode) == (self.device, self.inode) => Verdict::Changed,
+            _ => Verdict::Other,
+        }
+    }
 }
 
 impl ImageFile {
@@ -52,14 +61,9 @@ impl ImageFile {
         OpenOptions::new().read(true).custom_flags(flags).open(&self.path).ok()
     }
 
-    /// What an open file is. Another one says nothing about the mapping; one that has changed does: nothing of either can be
-    /// believed.
-    pub fn judge(&self, file: &File) -> Verdict {
-        match Stamp::of(file) {
-            Ok(stamp) if stamp == self.stamp => Verdict::Same,
-            Ok(stamp) if (stamp.device, stamp.inode) == (self.stamp.device, self.stamp.inode) => Verdict::Changed,
-            _ => Verdict::Other,
-        }
+    /// What tells it from others.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
     }
 }
 
@@ -92,16 +96,16 @@ mod tests {
         let mut bytes = [0; 4];
         let opened = file.open().unwrap();
         read(&opened, 3, &mut bytes).unwrap();
-        assert_eq!((&bytes, file.judge(&opened)), (b"3456", Verdict::Same));
+        assert_eq!((&bytes, file.stamp().judge(&opened)), (b"3456", Verdict::Same));
         assert_eq!(read(&opened, 8, &mut bytes), Err(Malformed));
         // Cut off, and so another.
         std::fs::write(&path, b"01234").unwrap();
-        assert_eq!(file.judge(&opened), Verdict::Changed);
-        assert_eq!(file.judge(&file.open().unwrap()), Verdict::Changed);
+        assert_eq!(file.stamp().judge(&opened), Verdict::Changed);
+        assert_eq!(file.stamp().judge(&file.open().unwrap()), Verdict::Changed);
         // Another file.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, b"abcdefghij").unwrap();
-        assert_eq!(file.judge(&file.open().unwrap()), Verdict::Other);
+        assert_eq!(file.stamp().judge(&file.open().unwrap()), Verdict::Other);
         std::fs::remove_file(&path).unwrap();
         assert!(file.open().is_none());
     }

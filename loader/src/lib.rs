@@ -32,6 +32,7 @@ mod identity;
 mod image;
 mod importlib;
 mod judge;
+mod kept;
 mod map;
 mod memory;
 mod module;

@@ -21,6 +21,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("short_way", short_way),
             ("finders_in_threads", finders_in_threads),
             ("daemon_threads", daemon_threads),
+            ("descriptors", descriptors),
             ("pause", pause),
             ("pause_and_fork", pause_and_fork),
         ],
@@ -150,6 +151,31 @@ fn daemon_threads(python: &Interpreter) -> Result<()> {
             ensure!(output.stdout == "active\n", "{program}: {output}");
         }
     }
+    Ok(())
+}
+
+/// What modules see of the image's file while they are imported: nothing but one descriptor, which they may close.
+fn descriptors(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let program = fixtures().join("importing/open_files.py");
+    let run = |mode: &str| environment.python().arg(&program).env("PYCDSMODE", mode).ok()?.silent()?.json();
+    let mut reports = [run("OFF")?, run("")?];
+    let mut take = |name: &str| reports.each_mut().map(|report| report.as_object_mut().and_then(|map| map.remove(name)));
+    let [_, served] = take("served");
+    ensure!(served.as_ref().and_then(Value::as_u64).is_some_and(|n| n >= 13), "{served:?} modules served");
+    let [without, with] = take("of image");
+    // From the second unit of an import on, high up.
+    let with: Vec<Vec<u64>> = serde_json::from_value(with.context("no numbers")?)?;
+    ensure!(without == Some(json!([[], [], [], []])), "{without:?} without an image");
+    let counts: Vec<usize> = with.iter().map(Vec::len).collect();
+    ensure!(counts == [0, 1, 1, 1] && with.iter().flatten().all(|&number| number >= 48), "{with:?}");
+    let [without, with] = take("number of replaced");
+    ensure!((&without, &with) == (&Some(json!(0)), &Some(json!(2))), "{without:?} and {with:?} descriptors replaced");
+    let [without, with] = reports;
+    ensure!(with == without, "{with:#}\ninstead of\n{without:#}");
+    let expected = [("after", json!([])), ("inherited", json!(false)), ("child", json!(9)), ("closed", json!([3, 4, 5]))];
+    ensure!(expected.iter().all(|(name, value)| without[name] == *value), "{without:#}");
+    ensure!(without["still the null device"] == json!(true), "{without:#}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use cds_layout::format::{Entry, Front, Name, Range};
 use super::{Fixups, Task, keep_file_name};
 use crate::failure::Failure;
 use crate::file::Verdict;
+use crate::kept;
 use crate::relocate::Moves;
 use crate::texts::Room;
 use crate::unit::Unit;
@@ -51,20 +52,32 @@ impl Fixups {
         if self.replaced.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let file = &task.image.file;
-        let Some(open) = file.open() else { return Ok(None) };
-        let copy = self.read(task, Some(&open));
-        // Asked when all was read, and before anything of it is used: the file may be changed meanwhile, and the descriptor may
-        // stand for another one, where a program closes what it does not know.
-        match file.judge(&open) {
-            Verdict::Same => copy.map(Some),
-            Verdict::Changed => Err(Failure::Malformed),
-            Verdict::Other => {
-                self.replaced.store(true, Ordering::Relaxed);
-                if let Ok(copy) = copy {
-                    self.copies.shrink(copy.offset, copy.size, 0);
+        loop {
+            let Some(open) = kept::open(&task.image.file) else { return Ok(None) };
+            let copy = self.read(task, Some(open.file()));
+            // Asked when all was read, and before anything of it is used: the file may be changed meanwhile, and the descriptor may
+            // stand for another one, where a program closes what it does not know.
+            match open.judge() {
+                Verdict::Same => {
+                    open.keep();
+                    return copy.map(Some);
                 }
-                Ok(None)
+                Verdict::Changed => {
+                    open.close();
+                    return Err(Failure::Malformed);
+                }
+                Verdict::Other => {
+                    let was_kept = open.was_kept;
+                    open.close();
+                    if let Ok(copy) = copy {
+                        self.copies.shrink(copy.offset, copy.size, 0);
+                    }
+                    // What has the name may still be the image.
+                    if !was_kept {
+                        self.replaced.store(true, Ordering::Relaxed);
+                        return Ok(None);
+                    }
+                }
             }
         }
     }

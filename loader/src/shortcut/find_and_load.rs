@@ -12,6 +12,7 @@ use super::parent::Stage;
 use super::replay::{self, Replay};
 use super::way::{Answer, Way};
 use super::{quietly, standing_for};
+use crate::kept;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 use crate::search::Aside;
 use crate::spec;
@@ -44,6 +45,7 @@ pub unsafe extern "C" fn find_and_load(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
+    let _import = kept::Import::begin();
     let body = |original: &Object| {
         if count == 2 && keywords.is_null() {
             // SAFETY: the interpreter passes two arguments and keeps them alive during the call.
