@@ -160,7 +160,8 @@ fn descriptors(python: &Interpreter) -> Result<()> {
     let program = fixtures().join("importing/open_files.py");
     let run = |mode: &str| environment.python().arg(&program).env("PYCDSMODE", mode).ok()?.silent()?.json();
     let mut reports = [run("OFF")?, run("")?];
-    let mut take = |name: &str| reports.each_mut().map(|report| report.as_object_mut().and_then(|map| map.remove(name)));
+    let mut take =
+        |name: &str| reports.each_mut().map(|report| report.as_object_mut().and_then(|map| map.remove(name)));
     let [_, served] = take("served");
     ensure!(served.as_ref().and_then(Value::as_u64).is_some_and(|n| n >= 13), "{served:?} modules served");
     let [without, with] = take("of image");
@@ -173,7 +174,8 @@ fn descriptors(python: &Interpreter) -> Result<()> {
     ensure!((&without, &with) == (&Some(json!(0)), &Some(json!(2))), "{without:?} and {with:?} descriptors replaced");
     let [without, with] = reports;
     ensure!(with == without, "{with:#}\ninstead of\n{without:#}");
-    let expected = [("after", json!([])), ("inherited", json!(false)), ("child", json!(9)), ("closed", json!([3, 4, 5]))];
+    let expected =
+        [("after", json!([])), ("inherited", json!(false)), ("child", json!(9)), ("closed", json!([3, 4, 5]))];
     ensure!(expected.iter().all(|(name, value)| without[name] == *value), "{without:#}");
     ensure!(without["still the null device"] == json!(true), "{without:#}");
     Ok(())

@@ -1,6 +1,7 @@
 //! The same with the wide registers of x86-64: eight words at a time, or four.
 
 use std::arch::x86_64::*;
+use std::sync::OnceLock;
 
 use super::{BLOCK, TextWords, WINDOWS, Window, one_by_one};
 
@@ -9,17 +10,72 @@ pub(super) type Way = unsafe fn(&[Window; WINDOWS], &TextWords<'_>, &mut [u64]) 
 
 /// The ways that this processor has, the best one first.
 pub(super) fn ways() -> impl Iterator<Item = Way> {
-    let has_count = is_x86_feature_detected!("popcnt");
-    let eight: (bool, Way) = (has_count && is_x86_feature_detected!("avx512f"), eight);
-    let four: (bool, Way) = (has_count && is_x86_feature_detected!("avx2"), four);
-    [eight, four].into_iter().filter(|(is_there, _)| *is_there).map(|(_, way)| way)
+    let Features { count, avx2, avx512 } = Features::of_processor();
+    [(avx512, eight as Way), (avx2, four as Way)]
+        .into_iter()
+        .filter(move |(is_there, _)| count && *is_there)
+        .map(|(_, way)| way)
 }
 
 /// `None` where the processor has no such registers.
 pub(super) fn apply(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> Option<u64> {
-    let way = ways().next()?;
+    static BEST: OnceLock<Option<Way>> = OnceLock::new();
+    let way = (*BEST.get_or_init(|| ways().next()))?;
     // SAFETY: the processor has what the function needs.
     Some(unsafe { way(windows, texts, words) })
+}
+
+/// What processor and system have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Features {
+    count: bool,
+    avx2: bool,
+    avx512: bool,
+}
+
+impl Features {
+    fn of_processor() -> Features {
+        Features::known_to_libc().unwrap_or_else(Features::asked_of_processor)
+    }
+
+    /// In a virtual machine each question may take longer than to prepare a module.
+    fn asked_of_processor() -> Features {
+        Features {
+            count: is_x86_feature_detected!("popcnt"),
+            avx2: is_x86_feature_detected!("avx2"),
+            avx512: is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    /// What the dynamic linker of glibc 2.33 and later has found out (`sys/platform/x86.h`).
+    fn known_to_libc() -> Option<Features> {
+        /// `struct cpuid_feature`: EAX, EBX, ECX and EDX, and what of them the system lets programs use.
+        #[repr(C)]
+        struct Leaf {
+            cpuid: [u32; 4],
+            active: [u32; 4],
+        }
+        type Function = unsafe extern "C" fn(u32) -> *const Leaf;
+        const EBX: usize = 1;
+        const ECX: usize = 2;
+        // SAFETY: a name is looked up.
+        let function = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__x86_get_cpuid_feature_leaf".as_ptr()) };
+        if function.is_null() {
+            return None;
+        }
+        // SAFETY: the function of this name.
+        let function = unsafe { std::mem::transmute::<*mut libc::c_void, Function>(function) };
+        // SAFETY: it takes every number, and what it gives lives for ever.
+        let leaf = |number| unsafe { function(number).as_ref() };
+        // `CPUID_INDEX_1` and `CPUID_INDEX_7`.
+        let (first, seventh) = (leaf(0)?, leaf(1)?);
+        let has = |word: u32, bit: u32| word >> bit & 1 == 1;
+        Some(Features {
+            count: has(first.active[ECX], 23),
+            avx2: has(seventh.active[EBX], 5),
+            avx512: has(seventh.active[EBX], 16),
+        })
+    }
 }
 
 /// AVX-512. No gather: it takes very long where its leaks of data (CVE-2022-40982) are closed by microcode.
@@ -125,3 +181,14 @@ const SET_BITS: [[u32; 4]; 16] = {
     }
     rows
 };
+
+#[cfg(test)]
+mod tests {
+    use super::Features;
+
+    #[test]
+    fn the_c_library_knows_what_the_processor_says() {
+        let asked = Features::asked_of_processor();
+        assert_eq!(Features::known_to_libc().unwrap_or(asked), asked);
+    }
+}
