@@ -1,21 +1,26 @@
 //! The file of an image stays open from the second unit on that is read during an import, until the outermost import of the
 //! thread has ended: to open it for each unit takes longer than to read most of them.
 //!
-//! What a module opens has the number that it would have without, since the descriptor is moved up. A module may close it, and
-//! its number may be another file's then: it is read and closed only as long as it is the image's.
+//! A process has at most one such descriptor. It is moved up, so that what a module opens has the number that it would have
+//! without, as long as fewer than [`LOWEST`] are open. A module may close it, and its number may be another file's then: it
+//! is read and closed only as long as it is the image's.
 
 use std::cell::Cell;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::{Mutex, TryLockError};
 
 use crate::file::{ImageFile, Stamp, Verdict};
 
 /// The lowest number of a kept descriptor. The system makes a larger table for a process from 64 on.
 const LOWEST: RawFd = 48;
 
+/// What is kept, if it is not in use. Its stamp is that of the image.
+static KEPT: Mutex<Option<(RawFd, Stamp)>> = Mutex::new(None);
+
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State { imports: 0, has_read: false, kept: None }) };
+    static STATE: Cell<State> = const { Cell::new(State { imports: 0, has_read: false }) };
 }
 
 /// Of one thread.
@@ -25,8 +30,15 @@ struct State {
     imports: u32,
     /// Whether a unit was read since the outermost one began.
     has_read: bool,
-    /// What is kept, if it is not in use.
-    kept: Option<(RawFd, Stamp)>,
+}
+
+/// Does something with what is kept. Nobody waits, in a child of a fork least of all: who comes second keeps nothing.
+fn with_kept<T>(body: impl FnOnce(&mut Option<(RawFd, Stamp)>) -> T) -> Option<T> {
+    match KEPT.try_lock() {
+        Ok(mut kept) => Some(body(&mut kept)),
+        Err(TryLockError::Poisoned(poisoned)) => Some(body(&mut poisoned.into_inner())),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 /// As long as it lives, an import is in progress in this thread.
@@ -37,7 +49,7 @@ impl Import {
     /// One begins.
     pub fn begin() -> Import {
         let state = STATE.get();
-        STATE.set(State { imports: state.imports + 1, ..state });
+        STATE.set(State { imports: state.imports.saturating_add(1), ..state });
         Import(())
     }
 }
@@ -48,28 +60,15 @@ impl Drop for Import {
         if state.imports > 1 {
             return STATE.set(State { imports: state.imports - 1, ..state });
         }
-        STATE.set(State { imports: 0, has_read: false, kept: None });
-        if let Some((number, stamp)) = state.kept {
-            // SAFETY: asked for before it is believed to be the image's.
-            let file = unsafe { borrow(number) };
-            if stamp.judge(&file) != Verdict::Other {
-                drop(ManuallyDrop::into_inner(file));
-            }
+        STATE.set(State { imports: 0, has_read: false });
+        // The next unit of another thread's import opens the file again.
+        if let Some((number, stamp)) = with_kept(Option::take).flatten() {
+            drop(Open::of_kept(number, stamp));
         }
     }
 }
 
-/// A file with this number, which is not closed.
-///
-/// # Safety
-///
-/// It may be open no more, or stand for another file.
-unsafe fn borrow(number: RawFd) -> ManuallyDrop<File> {
-    // SAFETY: see above.
-    ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
-}
-
-/// The file of an image, open. It is for the caller to say what becomes of it.
+/// The file of an image, open. It is closed at the end, if it is the image's or was never kept.
 #[derive(Debug)]
 pub struct Open {
     file: ManuallyDrop<File>,
@@ -80,18 +79,24 @@ pub struct Open {
 
 /// The kept file of this image, or what has its name now.
 pub fn open(image: &ImageFile) -> Option<Open> {
-    let (state, stamp) = (STATE.get(), image.stamp());
-    if let Some((number, kept)) = state.kept
-        && kept == stamp
-    {
-        STATE.set(State { kept: None, ..state });
-        // SAFETY: judged after it was read.
-        return Some(Open { file: unsafe { borrow(number) }, was_kept: true, stamp });
+    let stamp = image.stamp();
+    if let Some((number, stamp)) = with_kept(|kept| kept.take_if(|(_, kept)| *kept == stamp)).flatten() {
+        let open = Open::of_kept(number, stamp);
+        // Another file may wait for something, or lose what is read.
+        if open.judge() != Verdict::Other {
+            return Some(open);
+        }
     }
     Some(Open { file: ManuallyDrop::new(image.open()?), was_kept: false, stamp })
 }
 
 impl Open {
+    fn of_kept(number: RawFd, stamp: Stamp) -> Open {
+        // SAFETY: nothing is done with it before it is known to be the image's.
+        let file = ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
+        Open { file, was_kept: true, stamp }
+    }
+
     /// To read from.
     pub fn file(&self) -> &File {
         &self.file
@@ -104,23 +109,31 @@ impl Open {
 
     /// Keeps the image's file for the next unit, or closes it.
     pub fn keep(self) {
-        let state = STATE.get();
-        let is_free = state.imports != 0 && state.kept.is_none();
-        let kept = match is_free && state.has_read {
-            true if self.was_kept => Some((self.file.as_raw_fd(), self.stamp)),
-            true => move_up(&self.file).map(|number| (number, self.stamp)),
-            false => None,
-        };
-        STATE.set(State { has_read: state.imports != 0, kept: kept.or(state.kept), ..state });
-        if !(self.was_kept && kept.is_some()) {
-            self.close();
+        let State { imports, has_read } = STATE.get();
+        STATE.set(State { imports, has_read: imports != 0 });
+        if imports == 0 || !has_read {
+            return;
+        }
+        let stored = with_kept(|kept| {
+            let is_free = kept.is_none();
+            if is_free {
+                *kept = if self.was_kept { Some(self.file.as_raw_fd()) } else { move_up(&self.file) }
+                    .map(|n| (n, self.stamp));
+            }
+            is_free
+        });
+        if self.was_kept && stored == Some(true) {
+            // It is stored as it is.
+            std::mem::forget(self);
         }
     }
+}
 
-    /// Closes it, if it is the image's or was never kept.
-    pub fn close(self) {
+impl Drop for Open {
+    fn drop(&mut self) {
         if !self.was_kept || self.judge() != Verdict::Other {
-            drop(ManuallyDrop::into_inner(self.file));
+            // SAFETY: the last use.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
         }
     }
 }
@@ -137,6 +150,9 @@ mod tests {
     use super::*;
     use std::os::fd::IntoRawFd;
     use std::path::{Path, PathBuf};
+
+    /// The tests share what is kept.
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
     struct Made {
         path: PathBuf,
@@ -176,6 +192,7 @@ mod tests {
 
     #[test]
     fn from_the_second_unit_of_an_import_to_the_end_of_the_outermost() {
+        let _alone = ONE_BY_ONE.lock();
         let made = Made::new("second");
         (0..3).for_each(|_| assert!(!made.read().1 && made.numbers().is_empty()));
         let outer = Import::begin();
@@ -191,14 +208,28 @@ mod tests {
         // Another image has none, and takes none.
         let other = Made::new("other");
         (0..2).for_each(|_| assert!(!other.read().1 && other.numbers().is_empty() && made.numbers() == numbers));
-        // Nor has another thread.
-        std::thread::scope(|scope| scope.spawn(|| assert!(!made.read().1)).join().unwrap());
+        // Another thread uses it, and closes it when it has imported something; the next unit opens the file again.
+        let elsewhere = || {
+            let _import = Import::begin();
+            assert!(made.read().1);
+        };
+        std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap());
+        assert!(made.numbers().is_empty() && !made.read().1 && made.read().1);
+        // A thread that never ends an import leaves what the next import closes.
+        let abandons = || {
+            std::mem::forget(Import::begin());
+            (0..2).for_each(|_| _ = made.read());
+        };
         drop(outer);
+        (0..3).for_each(|_| std::thread::scope(|scope| scope.spawn(abandons).join().unwrap()));
+        assert_eq!(made.numbers().len(), 1);
+        drop(Import::begin());
         assert!(made.numbers().is_empty() && !made.read().1);
     }
 
     #[test]
     fn what_was_closed_is_opened_again_and_what_is_not_the_images_stays_open() {
+        let _alone = ONE_BY_ONE.lock();
         let made = Made::new("closed");
         let import = Import::begin();
         (0..2).for_each(|_| assert!(!made.read().1));
@@ -207,15 +238,12 @@ mod tests {
         let other = File::open(Path::new("/dev/null")).unwrap().into_raw_fd();
         // SAFETY: descriptors of this test.
         assert_eq!(unsafe { libc::dup2(other, number) }, number);
-        let open_now = open(&made.image).unwrap();
-        assert_eq!((open_now.was_kept, open_now.judge()), (true, Verdict::Other));
-        open_now.close();
-        // SAFETY: an open descriptor.
-        assert_ne!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
-        // Kept under another number, which is closed at the end.
+        // Opened anew, kept under another number, and the null device is still there.
         assert!(!made.read().1 && made.read().1);
         let again = made.numbers()[0];
         assert_ne!(again, number);
+        // SAFETY: an open descriptor.
+        assert_ne!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
         // SAFETY: descriptors of this test.
         assert_eq!(unsafe { (libc::dup2(other, again), libc::close(number), libc::close(other)) }, (again, 0, 0));
         drop(import);

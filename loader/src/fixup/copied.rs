@@ -62,18 +62,13 @@ impl Fixups {
                     open.keep();
                     return copy.map(Some);
                 }
-                Verdict::Changed => {
-                    open.close();
-                    return Err(Failure::Malformed);
-                }
+                Verdict::Changed => return Err(Failure::Malformed),
                 Verdict::Other => {
-                    let was_kept = open.was_kept;
-                    open.close();
                     if let Ok(copy) = copy {
                         self.copies.shrink(copy.offset, copy.size, 0);
                     }
                     // What has the name may still be the image.
-                    if !was_kept {
+                    if !open.was_kept {
                         self.replaced.store(true, Ordering::Relaxed);
                         return Ok(None);
                     }

@@ -45,6 +45,7 @@ pub unsafe extern "C" fn find_and_load(
     count: Py_ssize_t,
     keywords: *mut PyObject,
 ) -> *mut PyObject {
+    // A thread that the interpreter ends in here never gets back to this frame (`py::call`).
     let _import = kept::Import::begin();
     let body = |original: &Object| {
         if count == 2 && keywords.is_null() {
