@@ -49,26 +49,26 @@ unsafe extern "C" fn find_spec(
     // SAFETY: the interpreter keeps `self_` alive during the call.
     let Some(finder) = (unsafe { py::borrow(self_) }) else { return ptr::null_mut() };
     let spec = catch_unwind(AssertUnwindSafe(|| find(&finder, &fullname, path)));
-    if py::interrupted() {
+    if py::interrupted() || matches!(spec, Ok(Err(py::Raised))) && py::raised() {
         return ptr::null_mut();
     }
     py::clear();
-    spec.ok().flatten().unwrap_or_else(py::none).into_ptr()
+    spec.ok().and_then(Result::ok).flatten().unwrap_or_else(py::none).into_ptr()
 }
 
-/// The spec, or `None` where the ordinary search is to run.
-fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> Option<Object> {
-    let active = Active::get()?;
+/// The spec, or `None` where the ordinary search is to run. Exceptions are those that others have raised.
+fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> py::Result<Option<Object>> {
+    let Some(active) = Active::get() else { return Ok(None) };
     if !fullname.is_str() || !py::in_main_interpreter() {
-        return None;
+        return Ok(None);
     }
-    let name = fullname.text().ok()?;
+    let Ok(name) = fullname.text() else { return Ok(None) };
     let Some((number, module)) = active.image.find(name) else {
         Counters::count(&active.counters.unknown);
         if active.verbosity > 1 {
             say(format_args!("{name}: not in the image"));
         }
-        return None;
+        return Ok(None);
     };
     let tail = name.rsplit('.').next().unwrap_or(name);
     let search = Search { active, module: &module, fullname, tail };
@@ -91,11 +91,11 @@ fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> Option<Obj
                     say(format_args!("{name}: located"));
                 }
             }
-            Some(spec)
+            Ok(Some(spec))
         }
         Err(aside) => {
             stepped_aside(active, name, &aside);
-            None
+            if matches!(aside, Aside::Raised) { Err(py::Raised) } else { Ok(None) }
         }
     }
 }

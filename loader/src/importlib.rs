@@ -36,6 +36,8 @@ pub struct Names {
     pub dunder_class: Object,
     dunder_func: Object,
     path_importer_cache: Object,
+    /// `_path_importer_cache`
+    pub path_importer_cache_method: Object,
     path_hooks: Object,
     meta_path: Object,
     modules: Object,
@@ -107,6 +109,7 @@ impl Names {
             dunder_class: name(c"__class__")?,
             dunder_func: name(c"__func__")?,
             path_importer_cache: name(c"path_importer_cache")?,
+            path_importer_cache_method: name(c"_path_importer_cache")?,
             path_hooks: name(c"path_hooks")?,
             meta_path: name(c"meta_path")?,
             modules: name(c"modules")?,

@@ -50,6 +50,7 @@ mod search;
 mod settings;
 mod shortcut;
 mod spec;
+mod stand_in;
 mod status;
 mod strings;
 mod table;

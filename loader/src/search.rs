@@ -14,6 +14,7 @@ use crate::finder_cache;
 use crate::image::Malformed;
 use crate::paths::Directory;
 use crate::py::{self, Object};
+use crate::stand_in::raise_from_entry;
 
 /// Why the ordinary search, or the ordinary loader, is to run for a module of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub enum Aside {
     Busy,
     /// An exception, which was dropped.
     Exception,
+    /// An exception that somebody else's finder or hook has raised, or a signal's handler meanwhile: it is as ever for the importer.
+    Raised,
 }
 
 impl Display for Aside {
@@ -64,7 +67,7 @@ impl Display for Aside {
             Aside::OtherFile => f.write_str("loader is for another file"),
             Aside::Malformed => f.write_str("image is damaged"),
             Aside::Busy => f.write_str("being prepared elsewhere"),
-            Aside::Exception => f.write_str("an exception in the search"),
+            Aside::Exception | Aside::Raised => f.write_str("an exception in the search"),
         }
     }
 }
@@ -190,7 +193,10 @@ impl Search<'_> {
             }
             Importer::Other(finder) => {
                 let find_spec = finder.attr(&self.active.importlib.names.find_spec)?;
-                Ok(!find_spec.call(&[self.fullname, &py::none()])?.is_none())
+                match find_spec.call(&[self.fullname, &py::none()]) {
+                    Ok(spec) => Ok(!spec.is_none()),
+                    Err(py::Raised) => Err(self.raised(entry, false)),
+                }
             }
         }
     }
@@ -207,10 +213,10 @@ impl Search<'_> {
                     Ok(metadata) if metadata.is_dir() => return Ok(Importer::WouldBeFiles),
                     // A missing file has no parent that could be an archive, either, or it would be ENOTDIR.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Importer::Nobody),
-                    _ => importlib.find_importer.call(&[entry])?,
+                    _ => self.hooked(entry)?,
                 }
             }
-            None => importlib.find_importer.call(&[entry])?,
+            None => self.hooked(entry)?,
         };
         Ok(if found.is_none() {
             Importer::Nobody
@@ -219,6 +225,17 @@ impl Search<'_> {
         } else {
             Importer::Other(found)
         })
+    }
+
+    /// What the path hooks make of `entry`.
+    fn hooked(&self, entry: &Object) -> Result<Object, Aside> {
+        self.active.importlib.find_importer.call(&[entry]).map_err(|_| self.raised(entry, true))
+    }
+
+    /// For an exception that did not come from here.
+    fn raised(&self, entry: &Object, in_hook: bool) -> Aside {
+        raise_from_entry(&self.active.importlib, self.fullname, entry, in_hook);
+        Aside::Raised
     }
 
     /// Whether a `FileFinder` of the directory `path`, this one if there is one, finds the module. A directory without `__init__` in it is no
@@ -278,7 +295,7 @@ impl Search<'_> {
         let cache = importlib.importer_cache()?.ok_or(Aside::Replaced)?;
         let importer = match cache.item(&directory.object)? {
             None if importlib.has_default_hooks()? => None,
-            None => Some(importlib.find_importer.call(&[&directory.object])?),
+            None => Some(self.hooked(&directory.object)?),
             found => found,
         };
         let other = || Aside::Importer(directory.path.clone());

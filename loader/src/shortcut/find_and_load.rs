@@ -9,13 +9,13 @@ use super::execute::Prepared;
 use super::known::Known;
 use super::likeness::{Likeness, Parts};
 use super::parent::Stage;
-use super::replay::{self, Replay};
+use super::replay::Replay;
 use super::way::{Answer, Way};
 use super::{quietly, standing_for};
 use crate::kept;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 use crate::search::Aside;
-use crate::spec;
+use crate::{spec, stand_in};
 
 /// An import of one module.
 pub struct Import<'a> {
@@ -166,8 +166,8 @@ impl<'a> Import<'a> {
         let found = || self.prepare(path, parent.as_ref().map(|parent| &parent.name));
         let answer = match self.way.walk(self.name, &finders, path, found) {
             Ok(Answer::Ours(prepared)) => return self.load(prepared, parent),
-            Ok(Answer::Other(spec)) => replay::giving(&spec)?,
-            Err(py::Raised) => replay::raising(py::take_exception())?,
+            Ok(Answer::Other(spec)) => stand_in::giving(&spec)?,
+            Err(py::Raised) => stand_in::raising(py::take_exception())?,
         };
         let mut modules = self.modules()?;
         if modules.is_dict() && modules.has_item(self.name)? {

@@ -116,11 +116,11 @@ unsafe fn standing_for(original: *mut PyObject, body: impl FnOnce(&Object) -> py
     original.and_then(|original| body(&original)).map_or(ptr::null_mut(), Object::into_ptr)
 }
 
-/// Whatever goes wrong leads to the ordinary way; but an interrupt of the user is passed on.
+/// Whatever goes wrong leads to the ordinary way; but an interrupt of the user is passed on, and so is what others have raised.
 fn quietly<T>(step: impl FnOnce() -> Result<T, Aside>) -> py::Result<Option<T>> {
     let result = catch_unwind(AssertUnwindSafe(step));
     if !matches!(result, Ok(Ok(_))) {
-        if py::interrupted() {
+        if py::interrupted() || matches!(result, Ok(Err(Aside::Raised))) && py::raised() {
             return Err(py::Raised);
         }
         py::clear();

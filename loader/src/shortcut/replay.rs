@@ -2,18 +2,11 @@
 //! in which what was done already is done at once.
 
 use std::ffi::CStr;
-use std::ptr;
 
 use super::known::Known;
 use crate::bootstrap::Bootstrap;
-use crate::py::{self, Exception, Object, Py_ssize_t, PyMethodDef, PyObject, Result};
-
-static METHODS: py::Methods<4> = py::Methods([
-    py::method(c"given", given, c"given(*arguments)\n--\n\nThe value that the function was made with."),
-    py::method(c"raised", raised, c"raised(*arguments)\n--\n\nRaise what the function was made with."),
-    py::method(c"swapped", swapped, c"swapped(*arguments)\n--\n\nFill a dict with the contents of another one."),
-    PyMethodDef::zeroed(),
-]);
+use crate::py::{self, Object, Result};
+use crate::stand_in::{giving, swapping};
 
 /// What makes functions and fake modules.
 pub struct Replay<'a> {
@@ -23,21 +16,6 @@ pub struct Replay<'a> {
     pub known: &'a Known,
     /// The name of the module that is imported.
     pub name: &'a Object,
-}
-
-/// A function that gives `value`, whatever it is called with.
-pub fn giving(value: &Object) -> Result<Object> {
-    py::function_of(&METHODS.0[0], value)
-}
-
-/// A function that raises `exception` with its traceback, whatever it is called with.
-pub fn raising(exception: Exception) -> Result<Object> {
-    py::function_of(&METHODS.0[1], &exception.into_tuple()?)
-}
-
-/// A function that makes `dict` equal to `other`.
-fn swapping(dict: &Object, other: &Object) -> Result<Object> {
-    py::function_of(&METHODS.0[2], &py::tuple(&[dict, other])?)
 }
 
 impl Replay<'_> {
@@ -90,39 +68,4 @@ impl Replay<'_> {
         }
         Ok(namespace)
     }
-}
-
-unsafe extern "C" fn given(
-    value: *mut PyObject,
-    _arguments: *const *mut PyObject,
-    _count: Py_ssize_t,
-    _keywords: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    unsafe { py::borrow(value) }.map_or(ptr::null_mut(), |value| value.clone().into_ptr())
-}
-
-unsafe extern "C" fn raised(
-    exception: *mut PyObject,
-    _arguments: *const *mut PyObject,
-    _count: Py_ssize_t,
-    _keywords: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    if let Some(exception) = unsafe { py::borrow(exception) } {
-        Exception::restore_tuple(&exception);
-    }
-    ptr::null_mut()
-}
-
-unsafe extern "C" fn swapped(
-    dicts: *mut PyObject,
-    _arguments: *const *mut PyObject,
-    _count: Py_ssize_t,
-    _keywords: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the function's `self`, which lives as long as the function.
-    let Some(dicts) = (unsafe { py::borrow(dicts) }) else { return ptr::null_mut() };
-    let swapped = || dicts.tuple_item(0)?.become_copy_of(&dicts.tuple_item(1)?);
-    swapped().map_or(ptr::null_mut(), |()| py::none().into_ptr())
 }

@@ -10,6 +10,7 @@ use crate::bootstrap::Bootstrap;
 use crate::directories::mtime_ns;
 use crate::py::{self, Object};
 use crate::search::{Aside, Search};
+use crate::stand_in::raising_finder;
 
 /// The short way, while it is there.
 pub struct Way {
@@ -73,10 +74,14 @@ impl Way {
             if self.bootstrap.is_passed_by(&finder, fullname)? {
                 continue;
             }
-            if finder.is(&self.active.finder)
-                && let Some(ours) = quietly(&found)?
-            {
-                return Ok(Answer::Ours(ours));
+            let mut finder = finder;
+            if finder.is(&self.active.finder) {
+                match quietly(&found) {
+                    Ok(Some(ours)) => return Ok(Answer::Ours(ours)),
+                    Ok(None) => {}
+                    // It comes out of the finder.
+                    Err(py::Raised) => finder = raising_finder(&self.active.importlib, py::take_exception())?,
+                }
             }
             let modules = self.active.importlib.modules()?.unwrap_or_else(py::none);
             let spec = self.bootstrap.ask(&finder, fullname, path, &modules)?;
