@@ -13,6 +13,9 @@ const HUGE: usize = 2 * 1024 * 1024;
 /// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
 const SMALL: usize = 1024 * 1024;
 
+/// It is got ready in pieces of this size: one call for more than one unit.
+const AHEAD: u32 = 128 * 1024;
+
 /// Size of every other one, which is in huge pages, unless a unit needs more.
 const LARGE: usize = 16 * 1024 * 1024;
 
@@ -29,6 +32,8 @@ struct Chunk {
     offset: u32,
     size: u32,
     taken: u32,
+    /// How much of it has its pages already.
+    ready: u32,
     address: usize,
 }
 
@@ -55,8 +60,10 @@ impl Arena {
         let within = last.taken;
         last.taken += size;
         // Huge pages come by themselves.
-        if is_small && last.size as usize == SMALL {
-            prefault(last.address + within as usize, size as usize);
+        if is_small && last.size as usize == SMALL && last.taken > last.ready {
+            let ready = last.taken.next_multiple_of(AHEAD).min(last.size);
+            prefault(last.address + last.ready as usize, (ready - last.ready) as usize);
+            last.ready = ready;
         }
         Some(last.offset + within)
     }
@@ -102,7 +109,7 @@ impl Chunk {
         }
         let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
         let size = u32::try_from(size).ok().filter(|size| offset.checked_add(*size).is_some())?;
-        Some(Chunk { offset, size, taken: 0, address })
+        Some(Chunk { offset, size, taken: 0, ready: 0, address })
     }
 }
 

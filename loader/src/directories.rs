@@ -18,8 +18,25 @@ pub struct Listing {
     mtime_ns: i64,
     /// All names, one after the other.
     bytes: Vec<u8>,
-    /// Start and end of each name, in the order of their bytes.
-    names: Vec<(u32, u32)>,
+    /// In the order of their bytes.
+    names: Vec<Name>,
+}
+
+/// Where a name is.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    /// Its first bytes, in the order of which most names are: a comparison of numbers.
+    prefix: u64,
+    start: u32,
+    end: u32,
+}
+
+/// The first eight bytes of a name; none of a name is 0.
+fn prefix(name: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = name.len().min(8);
+    bytes[..length].copy_from_slice(&name[..length]);
+    u64::from_be_bytes(bytes)
 }
 
 /// Listings by path. The lock is never held while Python runs.
@@ -81,34 +98,41 @@ impl Listing {
     pub fn push(&mut self, name: &[u8]) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
-        self.names.push((start, self.bytes.len() as u32));
+        self.names.push(Name { prefix: prefix(name), start, end: self.bytes.len() as u32 });
     }
 
     /// With all names in order.
     pub fn sorted(mut self) -> Listing {
         let Listing { bytes, names, .. } = &mut self;
-        names.sort_unstable_by(|a, b| name_at(bytes, *a).cmp(name_at(bytes, *b)));
+        names.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| a.of(bytes).cmp(b.of(bytes))));
         self
     }
 
     /// Whether there is an entry of this name.
     pub fn contains(&self, name: &[u8]) -> bool {
-        self.names.binary_search_by(|n| name_at(&self.bytes, *n).cmp(name)).is_ok()
+        self.names.get(self.first_from(name)).is_some_and(|found| found.of(&self.bytes) == name)
     }
 
     /// Whether there is an entry whose name, up to its first dot, is `stem`: a module of that name could be here.
     pub fn provides(&self, stem: &[u8]) -> bool {
-        let from = self.names.partition_point(|n| name_at(&self.bytes, *n) < stem);
-        self.names[from..]
+        self.names[self.first_from(stem)..]
             .iter()
-            .map(|n| name_at(&self.bytes, *n))
+            .map(|name| name.of(&self.bytes))
             .take_while(|name| name.starts_with(stem))
             .any(|name| matches!(name.get(stem.len()), None | Some(b'.')))
     }
+
+    /// The place of the first name that does not come before this one.
+    fn first_from(&self, name: &[u8]) -> usize {
+        let first = prefix(name);
+        self.names.partition_point(|n| n.prefix.cmp(&first).then_with(|| n.of(&self.bytes).cmp(name)).is_lt())
+    }
 }
 
-fn name_at(bytes: &[u8], (start, end): (u32, u32)) -> &[u8] {
-    &bytes[start as usize..end as usize]
+impl Name {
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start as usize..self.end as usize]
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +143,9 @@ mod tests {
     fn stems_end_at_the_first_dot() {
         let folder = std::env::temp_dir().join(format!("cds-listing-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        for name in ["a-b", "a.py", "ab", "b.cpython-312-x86_64-linux-gnu.so", "c", "dd.py"] {
+        let long = ["eight888.py", "eight8888.py", "eight888-a", "eight888\u{ff}", "eight88"];
+        let names = ["a-b", "a.py", "ab", "b.cpython-312-x86_64-linux-gnu.so", "c", "dd.py"];
+        for name in long.into_iter().chain(names) {
             std::fs::write(folder.join(name), "").unwrap();
         }
         let listing = Listing::read(&folder, 1).unwrap();
@@ -128,5 +154,15 @@ mod tests {
             ["a", "ab", "b", "c", "d", "dd", "e"].into_iter().filter(|s| listing.provides(s.as_bytes())).collect();
         assert_eq!(provided, ["a", "ab", "b", "c", "dd"]);
         assert!(listing.contains(b"a.py") && !listing.contains(b"a"));
+        for name in long.into_iter().chain(names) {
+            assert!(listing.contains(name.as_bytes()), "{name}");
+        }
+        let stems =
+            ["eight88", "eight888", "eight8888", "eight88888", "eight8", "eight888\u{fe}", "eight888\u{ff}", ""];
+        assert_eq!(
+            stems.map(|stem| listing.provides(stem.as_bytes())),
+            [true, true, true, false, false, false, true, false]
+        );
+        assert!(!listing.contains(b"eight888") && !listing.contains(b"zz") && !listing.contains(b""));
     }
 }

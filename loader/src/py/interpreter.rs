@@ -4,13 +4,22 @@ use std::ffi::CStr;
 
 use pyo3_ffi as ffi;
 
-use super::error::{Raised, Result};
+use super::error::{Raised, Result, clear};
+use super::make::interned;
 use super::object::{Object, borrow, steal};
 
-/// `import name`
+/// `import name`; without calling anything if it is in `sys.modules`, as most modules are that are asked for.
 pub fn import(name: &CStr) -> Result<Object> {
-    // SAFETY: a C string; a new reference comes back.
-    unsafe { steal(ffi::PyImport_ImportModule(name.as_ptr())) }
+    let known = interned(name)?;
+    // SAFETY: a live string; a new reference comes back, or null, with or without an exception.
+    match unsafe { steal(ffi::PyImport_GetModule(known.as_ptr())) } {
+        Ok(module) if !module.is_none() => Ok(module),
+        _ => {
+            clear();
+            // SAFETY: a C string; a new reference comes back.
+            unsafe { steal(ffi::PyImport_ImportModule(name.as_ptr())) }
+        }
+    }
 }
 
 /// `module.__dict__`

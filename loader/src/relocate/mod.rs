@@ -86,12 +86,12 @@ impl Moves {
         if let Some(found) = wide::apply(&self.windows, texts, words) {
             return found;
         }
-        one_by_one(&self.windows, texts, words)
+        one_by_one::<BLOCK>(&self.windows, texts, words)
     }
 }
 
 /// Without anything of a certain processor.
-fn one_by_one(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+fn one_by_one<const BLOCK: usize>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     let (mut queue, mut found) = ([0; BLOCK], 0);
     for block in words.chunks_mut(BLOCK) {
         let mut queued = 0;
@@ -170,7 +170,7 @@ mod tests {
     /// The words as every way leaves them that this processor has, and what they count.
     fn all_ways(moves: &Moves, texts: &TextWords<'_>, words: &[u64]) -> (u64, Vec<u64>) {
         let mut first = words.to_vec();
-        let found = super::one_by_one(&moves.windows, texts, &mut first);
+        let found = super::one_by_one::<{ super::BLOCK }>(&moves.windows, texts, &mut first);
         #[cfg(target_arch = "x86_64")]
         for way in super::wide::ways() {
             let mut other = words.to_vec();

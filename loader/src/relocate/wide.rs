@@ -83,7 +83,7 @@ impl Features {
 fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 8;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
-    let mut found = one_by_one(windows, texts, rest);
+    let mut found = one_by_one::<LANES>(windows, texts, rest);
     let all = |word: u64| _mm512_set1_epi64(word as i64);
     let windows = windows.map(|window| (all(window.start), all(window.size), all(window.distance)));
     let (start, size) = (all(texts.start), all(texts.size()));
@@ -123,7 +123,7 @@ fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) 
 fn four(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 4;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
-    let mut found = one_by_one(windows, texts, rest);
+    let mut found = one_by_one::<LANES>(windows, texts, rest);
     let all = |word: u64| _mm256_set1_epi64x(word as i64);
     // There are only signed comparisons: both sides are moved by half of all numbers.
     let half = all(1 << 63);
