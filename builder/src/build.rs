@@ -8,13 +8,12 @@ use crate::named::{self, NamedObject, ObjectError, ObjectSource};
 use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes, Use};
 use crate::share::{self, Constants, ModuleGraph, Node};
 use crate::stats::{self, Notes};
-use crate::tables::{self, Plan, Tables};
+use crate::tables::{self, BuiltObject, Plan, Tables};
 use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
     AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, MAX_MODULES, Range, SLOT, TypeId, UnitTables, UnitUse,
-    ValueKind,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -59,19 +58,6 @@ pub struct Built {
     pub from_pyc: usize,
     /// Named objects.
     pub objects: Vec<BuiltObject>,
-}
-
-/// A named object of a finished image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuiltObject {
-    /// Its name.
-    pub name: String,
-    /// Type of its value.
-    pub kind: ValueKind,
-    /// Number of objects of the image that it is made of.
-    pub count: u32,
-    /// Bytes that belong to it alone.
-    pub size: u32,
 }
 
 /// Why there is no image.

@@ -1,6 +1,5 @@
 //! The records of an image: text, roots, directories, modules, index, externs, named objects and notes.
 
-use crate::build::BuiltObject;
 use crate::code::ModuleCode;
 use crate::discover::{Discovery, FoundKind};
 use crate::fixups::{self, Statics};
@@ -11,8 +10,8 @@ use crate::target::{Role, Target};
 use crate::window::Externs;
 use cds_layout::format::{
     DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
-    SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, Writer, build_index, checksum32,
-    encode_numbered, tables_checksum,
+    SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, ValueKind, Writer, build_index,
+    checksum32, encode_numbered, tables_checksum,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,6 +32,19 @@ pub struct Tables {
     objects: Vec<NamedRecord>,
     built: Vec<BuiltObject>,
     recipes: Vec<u8>,
+}
+
+/// A named object of a finished image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuiltObject {
+    /// Its name.
+    pub name: String,
+    /// Type of its value.
+    pub kind: ValueKind,
+    /// Number of objects of the image that it is made of.
+    pub count: u32,
+    /// Bytes that belong to it alone.
+    pub size: u32,
 }
 
 /// The text section in the making; equal texts are stored once.

@@ -8,6 +8,7 @@ use cds_layout::format::InvalidationMode;
 
 use crate::active::{Active, Parts};
 use crate::bootstrap::Bootstrap;
+use crate::entry::{Entry, enter};
 use crate::importlib::Importlib;
 use crate::judge::{Judged, Rules, Running, judge};
 use crate::opened::{self, Opened};
@@ -17,37 +18,17 @@ use crate::reason::Reason;
 use crate::settings::{self, Complaint, Mode};
 use crate::status::{Outcome, record};
 use crate::talk::say;
-use crate::{dump, elf, finder, module_loader, shortcut, status, trace};
-
-/// Which Python runtime of this process asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// The main interpreter, for the first time.
-    First,
-    /// The main interpreter, once more.
-    Again,
-    /// The main interpreter of a runtime that was initialised after another one was finalised. Objects of
-    /// the image still point to what was freed with that one.
-    SecondRuntime,
-    /// Another interpreter. Code objects, which interpreters write to, must not be shared with it.
-    Subinterpreter,
-}
-
-/// Whether a runtime of this process has asked before.
-static ENTERED: AtomicBool = AtomicBool::new(false);
+use crate::{dump, elf, finder, module_loader, paths, shortcut, status, trace};
 
 /// Whether the environment was followed, or an image named instead.
 static ACTIVATED: AtomicBool = AtomicBool::new(false);
-
-/// The mark in the interpreter's own dict, which goes with it.
-const MARK: &std::ffi::CStr = c"cds_loader";
 
 /// The mark of an image in use, by this copy of the loader or another one (an environment's own and a build tree's).
 const IMAGE_MARK: &std::ffi::CStr = c"cds_loader.image";
 
 /// What tells this copy of the loader from others: an address in it.
 fn own_mark() -> py::Result<Object> {
-    py::integer(&raw const ENTERED as i64)
+    py::integer(&raw const ACTIVATED as i64)
 }
 
 /// Two loaders must not both prepare objects and serve imports.
@@ -70,42 +51,6 @@ pub fn open_judged(path: &Path, judged: Judged, layout: &'static Layout) -> Resu
     let opened = opened::open(path, judged, layout)?;
     python(mark_image())?;
     Ok(opened)
-}
-
-/// Looks who asks, without leaving a mark.
-pub fn look() -> Entry {
-    if !py::in_main_interpreter() {
-        return Entry::Subinterpreter;
-    }
-    let marked = || -> py::Result<bool> {
-        let Some(dict) = py::interpreter_dict() else { return Ok(false) };
-        Ok(dict.item(&py::interned(MARK)?)?.is_some())
-    };
-    let marked = marked().unwrap_or_else(|_| {
-        py::clear();
-        false
-    });
-    match (marked, ENTERED.load(Ordering::Relaxed)) {
-        (true, _) => Entry::Again,
-        (false, false) => Entry::First,
-        (false, true) => Entry::SecondRuntime,
-    }
-}
-
-/// Looks who asks and leaves a mark.
-pub fn enter() -> Entry {
-    let entry = look();
-    if entry == Entry::First {
-        ENTERED.store(true, Ordering::Relaxed);
-        let mark = || -> py::Result<()> {
-            let dict = py::interpreter_dict().ok_or(py::Raised)?;
-            dict.set_item(&py::interned(MARK)?, &py::boolean(true))
-        };
-        if mark().is_err() {
-            py::clear();
-        }
-    }
-    entry
 }
 
 /// Follows the environment variables. Idempotent.
@@ -179,18 +124,9 @@ fn use_default(module: &Object, verbosity: u8) {
     }
 }
 
-/// The folder that the loader lies in.
-pub fn folder(module: &Object) -> Option<PathBuf> {
-    let file = module.get(c"__file__").and_then(|file| Ok(PathBuf::from(file.text()?)));
-    if file.is_err() {
-        py::clear();
-    }
-    std::path::absolute(file.ok()?).ok()?.parent().map(Path::to_owned)
-}
-
 /// `site-cds.<SOABI>.so` and `site-cds.so` beside the loader.
 fn default_images(module: &Object) -> Vec<PathBuf> {
-    let Some(folder) = folder(module) else { return Vec::new() };
+    let Some(folder) = paths::folder(module) else { return Vec::new() };
     // The first suffix of extension modules is `.<SOABI>.so`; sysconfig would have to be imported.
     let suffix = || -> py::Result<String> {
         let suffixes = py::import(c"_imp")?.get(c"extension_suffixes")?.call(&[])?;

@@ -8,18 +8,19 @@ use std::sync::{Mutex, PoisonError};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{InvalidationMode, ModuleRecord, NONE, SectionKind};
 
+use crate::aside::Aside;
 use crate::bootstrap::Bootstrap;
 use crate::directories::Listings;
 use crate::fixup::{Filename, Fixups};
-use crate::image::{Image, Malformed};
+use crate::found::Found;
+use crate::image::Image;
 use crate::importlib::Importlib;
+use crate::malformed::Malformed;
 use crate::opened::Opened;
 use crate::paths::{Directory, Root};
 use crate::pause::Pause;
 use crate::py::{self, Object};
 use crate::reason::Reason;
-use crate::search::Aside;
-use crate::shortcut::Found;
 use crate::table::{Bytes, Pointers};
 
 /// An image in use. Lives for ever once it is published.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::activate::{Entry, enter, layout, open_judged, python, refuse_other_builds};
+use crate::activate::{layout, open_judged, python, refuse_other_builds};
+use crate::entry::{Entry, enter};
 use crate::judge::{Running, judge};
 use crate::objects;
 use crate::opened::Opened;

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::activate::folder;
+use crate::paths::folder;
 use crate::py::{self, Object};
 use crate::talk::say;
 

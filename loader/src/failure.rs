@@ -1,6 +1,6 @@
 //! Why objects of an image cannot be used.
 
-use crate::image::Malformed;
+use crate::malformed::Malformed;
 use crate::py;
 
 /// Why a unit cannot be used.

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::image::Malformed;
+use crate::malformed::Malformed;
 
 /// The file that an image was judged by and mapped from.
 #[derive(Debug)]

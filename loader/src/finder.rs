@@ -6,8 +6,9 @@ use std::ptr;
 use cds_layout::format::ModuleKind;
 
 use crate::active::{Active, Counters};
+use crate::aside::Aside;
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
-use crate::search::{Aside, Search};
+use crate::search::Search;
 use crate::spec;
 use crate::talk::say;
 

@@ -10,16 +10,13 @@ use cds_layout::format::{
 };
 
 use crate::file::{self, ImageFile};
+use crate::malformed::Malformed;
 use crate::map::Mapping;
 use crate::memory::Memory;
 use crate::pages::{give_back, prefault};
 use crate::reason::Reason;
-use crate::relocate::{Moves, TextWords};
+use crate::relocate::{Moves, TextWords, Window};
 use crate::unit::Unit;
-
-/// A table or slot of the image is not what a builder writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed;
 
 /// The image of this process.
 #[derive(Debug)]
@@ -307,8 +304,31 @@ impl Image {
         }
     }
 
+    /// What has to be moved of objects that lie in the image, where the interpreter's addresses are so far from their words.
+    pub fn moves(&self, externs: u64) -> Moves {
+        let start = self.header.preferred_base;
+        let distance = (self.base as u64).wrapping_sub(start);
+        Moves::default().and(self.externs(externs)).and(Window { start, size: self.header.span, distance })
+    }
+
+    /// The same for the objects of a unit whose own ones were copied to `address`: then those of the image that it points to
+    /// lie in the pool.
+    pub fn moves_of_copy(&self, externs: u64, own: Range, address: usize) -> Moves {
+        let moved = (self.base as u64).wrapping_sub(self.header.preferred_base);
+        let (pool, start) = (self.predicted(0), self.predicted(own.start));
+        let distance = (address as u64).wrapping_sub(start);
+        Moves::default()
+            .and(self.externs(externs))
+            .and(Window { start: pool, size: u64::from(self.header.pool), distance: moved })
+            .and(Window { start, size: u64::from(own.size), distance })
+    }
+
+    fn externs(&self, distance: u64) -> Window {
+        Window { start: self.header.externs_start, size: self.header.externs_size, distance }
+    }
+
     /// What slots that point to the object at an offset hold in the file.
-    pub fn predicted(&self, offset: u32) -> u64 {
+    fn predicted(&self, offset: u32) -> u64 {
         let objects = (self.objects - self.base) as u64;
         self.header.preferred_base.wrapping_add(objects).wrapping_add(u64::from(offset))
     }

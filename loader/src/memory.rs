@@ -2,7 +2,8 @@
 
 use cds_layout::format::{Range, SLOT, Slots};
 
-use crate::image::{Image, Malformed};
+use crate::image::Image;
+use crate::malformed::Malformed;
 use crate::py::PyObject;
 
 /// The pool, which is where it is in the image, and objects that are there, too, or were copied.

@@ -2,15 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::ptr;
 
 use cds_layout::format::NONE;
 
-use crate::activate::{self, Entry};
+use crate::activate;
 use crate::active::Active;
 use crate::data;
+use crate::entry::{self, Entry};
+use crate::guard::guarded;
 use crate::opened;
-use crate::py::{self, Borrowed, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
+use crate::py::{self, Borrowed, Methods, Py_ssize_t, PyMethodDef, PyObject};
 use crate::settings;
 use crate::status;
 
@@ -46,20 +47,6 @@ pub static METHODS: Methods<8> = Methods([
     PyMethodDef::zeroed(),
 ]);
 
-/// Runs `body`; a panic, which would be a bug, becomes an exception.
-pub fn guarded(body: impl FnOnce() -> py::Result<Object>) -> *mut PyObject {
-    caught(body).map_or(ptr::null_mut(), Object::into_ptr)
-}
-
-/// [`guarded`] for slots that return a number, -1 with an exception.
-pub fn guarded_number(body: impl FnOnce() -> py::Result<Py_ssize_t>) -> Py_ssize_t {
-    caught(body).unwrap_or(-1)
-}
-
-fn caught<T>(body: impl FnOnce() -> py::Result<T>) -> py::Result<T> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(py::raise_runtime_error("internal error")))
-}
-
 /// The one argument of a function.
 ///
 /// # Safety
@@ -79,7 +66,7 @@ unsafe fn one_argument<'a>(
 
 /// The image, if this interpreter is the one that uses it.
 fn current() -> Option<&'static Active> {
-    Active::get().filter(|_| activate::look() == Entry::Again)
+    Active::get().filter(|_| entry::look() == Entry::Again)
 }
 
 fn current_or_raise() -> py::Result<&'static Active> {

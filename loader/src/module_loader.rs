@@ -7,12 +7,12 @@ use std::ptr;
 use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
 
 use crate::active::Active;
+use crate::aside::Aside;
 use crate::directories::mtime_ns;
 use crate::finder::stepped_aside;
+use crate::found::Found;
 use crate::importlib::Importlib;
 use crate::py::{self, Object, Py_ssize_t, PyMethodDef, PyObject};
-use crate::search::Aside;
-use crate::shortcut::Found;
 use crate::talk::say;
 
 /// A method definition that the interpreter only reads.

@@ -8,7 +8,7 @@ use cds_layout::format::{NONE, NamedRecord};
 use pyo3_ffi as ffi;
 
 use crate::failure::Failure;
-use crate::module::{guarded, guarded_number};
+use crate::guard::{guarded, guarded_number};
 use crate::opened::Opened;
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
 use crate::recipe::{self, Fault};

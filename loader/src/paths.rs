@@ -1,6 +1,7 @@
-//! Where the image's directories are in this process: trees may have moved since the build.
+//! Where the loader and the image's directories are in this process: trees may have moved since the build.
 
 use std::ffi::CStr;
+use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -31,6 +32,15 @@ pub struct Directory {
     pub predicted: bool,
     /// An importer of this directory that was found to be a plain `FileFinder`. Owned, for ever.
     plain_importer: AtomicPtr<PyObject>,
+}
+
+/// The folder that the loader lies in.
+pub fn folder(module: &Object) -> Option<PathBuf> {
+    let file = module.get(c"__file__").and_then(|file| Ok(PathBuf::from(file.text()?)));
+    if file.is_err() {
+        py::clear();
+    }
+    std::path::absolute(file.ok()?).ok()?.parent().map(Path::to_owned)
 }
 
 impl Root {

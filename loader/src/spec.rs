@@ -5,9 +5,9 @@ use std::fs;
 use cds_layout::format::{InvalidationMode, ModuleKind, ModuleRecord};
 
 use crate::active::Active;
-use crate::image::Malformed;
+use crate::aside::Aside;
+use crate::malformed::Malformed;
 use crate::py::{self, Object};
-use crate::search::Aside;
 
 /// The spec of a record whose file is there.
 pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result<Object, Aside> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::activate::{Entry, look};
 use crate::active::Active;
+use crate::entry::{Entry, look};
 use crate::py::{self, Methods, Object, PyMethodDef, PyObject};
 use crate::reason::Reason;
 use crate::talk::say;

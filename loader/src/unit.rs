@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use cds_layout::format::{Back, Front, UnitRecord};
 
-use crate::image::Malformed;
+use crate::malformed::Malformed;
 
 /// A unit's record and the two parts of its table; the checksum of the front agrees.
 #[derive(Debug, Clone)]

@@ -9,7 +9,6 @@ use super::{Fixups, Task, keep_file_name};
 use crate::failure::Failure;
 use crate::file::Verdict;
 use crate::kept;
-use crate::relocate::Moves;
 use crate::texts::Room;
 use crate::unit::Unit;
 
@@ -40,7 +39,7 @@ impl Fixups {
         // SAFETY: just taken, and it follows on the objects.
         let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
         let texts = self.texts(task, &unit.front()?, &mut room)?;
-        let moves = Moves::of_copy(task.image, task.externs, own, address);
+        let moves = task.image.moves_of_copy(task.externs, own, address);
         // SAFETY: just taken, and filled.
         unsafe { task.image.adapt(own, address, &moves, &texts) };
         self.copies.shrink(offset, size, size - room.left());

@@ -115,7 +115,7 @@ impl Fixups {
         self.units.set(number, BUSY);
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
-            self.apply(&Task { image, number, filename, externs, moves: Moves::new(image, externs) })
+            self.apply(&Task { image, number, filename, externs, moves: image.moves(externs) })
         });
         self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
         result.map(|(memory, _)| memory)

@@ -6,9 +6,7 @@
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-use cds_layout::format::{Range, SLOT};
-
-use crate::image::Image;
+use cds_layout::format::SLOT;
 
 /// From which words to which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,30 +37,8 @@ pub struct Moves {
 const WINDOWS: usize = 3;
 
 impl Moves {
-    /// Addresses of the interpreter, which are so far from their words, and of the image.
-    pub fn new(image: &Image, externs: u64) -> Moves {
-        let header = &image.header;
-        let own = (image.base() as u64).wrapping_sub(header.preferred_base);
-        Moves::default()
-            .and(Window { start: header.externs_start, size: header.externs_size, distance: externs })
-            .and(Window { start: header.preferred_base, size: header.span, distance: own })
-    }
-
-    /// The same for the objects of a unit whose own ones were copied to `address`: then those of the image that it points to
-    /// lie in the pool.
-    pub fn of_copy(image: &Image, externs: u64, own: Range, address: usize) -> Moves {
-        let header = &image.header;
-        let moved = (image.base() as u64).wrapping_sub(header.preferred_base);
-        let (predicted, start) = (image.predicted(0), image.predicted(own.start));
-        let distance = (address as u64).wrapping_sub(start);
-        Moves::default()
-            .and(Window { start: header.externs_start, size: header.externs_size, distance: externs })
-            .and(Window { start: predicted, size: u64::from(header.pool), distance: moved })
-            .and(Window { start, size: u64::from(own.size), distance })
-    }
-
     /// With one more window, of at most three that do not overlap.
-    fn and(mut self, window: Window) -> Moves {
+    pub fn and(mut self, window: Window) -> Moves {
         if window.distance != 0 {
             self.windows[self.count] = window;
             self.count += 1;

@@ -12,9 +12,9 @@ use super::parent::Stage;
 use super::replay::Replay;
 use super::way::{Answer, Way};
 use super::{quietly, standing_for};
+use crate::aside::Aside;
 use crate::kept;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
-use crate::search::Aside;
 use crate::{spec, stand_in};
 
 /// An import of one module.

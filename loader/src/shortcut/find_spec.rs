@@ -3,9 +3,10 @@
 use cds_layout::format::{ModuleKind, ModuleRecord};
 
 use super::way::{Answer, Way};
-use super::{Found, quietly, standing_for};
+use super::{quietly, standing_for};
+use crate::aside::Aside;
+use crate::found::Found;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
-use crate::search::Aside;
 use crate::spec;
 
 /// A module that the image may serve.

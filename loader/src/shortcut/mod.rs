@@ -28,11 +28,9 @@ mod way;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use cds_layout::format::ModuleRecord;
-
 use crate::active::Active;
+use crate::aside::Aside;
 use crate::py::{self, Object, PyMethodDef, PyObject};
-use crate::search::Aside;
 use crate::talk::say;
 
 pub use inside::Inside;
@@ -66,21 +64,6 @@ static METHODS: py::Methods<6> = py::Methods([
     ),
     PyMethodDef::zeroed(),
 ]);
-
-/// A module that was just found, on the way from `_find_spec` to the loader's `get_code`.
-#[derive(Debug)]
-pub struct Found {
-    /// The `ImageLoader` of its spec.
-    pub loader: Object,
-    /// Its name.
-    pub fullname: Object,
-    /// Number of its record.
-    pub number: u32,
-    /// Its record.
-    pub module: ModuleRecord,
-    /// Path of the file, a `str`.
-    pub path: Object,
-}
 
 /// Puts the functions in their places.
 pub fn install(active: &Active) -> py::Result<()> {

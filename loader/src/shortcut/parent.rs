@@ -1,8 +1,8 @@
 //! The package around a module that is imported natively.
 
 use super::find_and_load::Import;
+use crate::aside::Aside;
 use crate::py::{self, Object, Result};
-use crate::search::Aside;
 
 /// A package, ready for a module in it.
 pub struct Parent {

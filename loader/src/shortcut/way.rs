@@ -6,10 +6,11 @@ use cds_layout::format::{InvalidationMode, ModuleRecord};
 
 use super::quietly;
 use crate::active::Active;
+use crate::aside::Aside;
 use crate::bootstrap::Bootstrap;
 use crate::directories::mtime_ns;
 use crate::py::{self, Object};
-use crate::search::{Aside, Search};
+use crate::search::Search;
 use crate::stand_in::raising_finder;
 
 /// The short way, while it is there.
