@@ -15,6 +15,7 @@ pub mod profile;
 pub mod report;
 pub mod results;
 pub mod scale;
+pub mod smaps;
 pub mod statistics;
 pub mod ways;
 pub mod works;

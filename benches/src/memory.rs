@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::imports::Job;
 use crate::order;
-use crate::results::{Footprint, Memory, Way};
+use crate::results::{Footprint, Mappings, Memory, Resident, Way};
+use crate::smaps;
 use crate::ways::{Start, program};
 use crate::works::Work;
 
@@ -31,7 +32,7 @@ pub fn measure(jobs: &[Job], works: &[Work], runs: usize) -> Result<Vec<Memory>>
                     let (way, start) = starts[position];
                     let one = together(start, work.modules, processes, round)
                         .with_context(|| format!("{}, {}, {processes} processes", work.name, way.title()));
-                    let [pss, private_dirty, faults] = match one {
+                    let ([pss, private_dirty, faults], mappings) = match one {
                         Err(error) if *way == Way::Cds => {
                             eprintln!("  not possible: {error:#}");
                             continue;
@@ -42,6 +43,7 @@ pub fn measure(jobs: &[Job], works: &[Work], runs: usize) -> Result<Vec<Memory>>
                     footprint.pss.push(pss);
                     footprint.private_dirty.push(private_dirty);
                     footprint.faults.push(faults);
+                    footprint.mappings = mappings;
                 }
             }
             found.push(Memory { name: work.name.to_owned(), processes, ways });
@@ -65,8 +67,9 @@ impl Drop for Waiting {
     }
 }
 
-/// Starts them, waits until all have imported, and reads PSS, private dirty pages and page faults: of one on average.
-fn together(start: &Start, modules: &[&str], processes: usize, round: usize) -> Result<[f64; 3]> {
+/// Starts them, waits until all have imported, and reads PSS, private dirty pages and page faults, and what the
+/// pages are of: of one on average.
+fn together(start: &Start, modules: &[&str], processes: usize, round: usize) -> Result<([f64; 3], Mappings)> {
     let mut all = Waiting(Vec::new());
     for _ in 0..processes {
         let run = start.python().arg("-P").arg(program("wait.py")).args(modules);
@@ -79,21 +82,30 @@ fn together(start: &Start, modules: &[&str], processes: usize, round: usize) -> 
         BufReader::new(child.stdout.as_mut().context("no pipe")?).read_line(&mut line)?;
         ensure!(line == "ready\n", "a process did not get as far as waiting");
     }
-    let mut sums = [0.0; 3];
+    let (mut sums, mut mappings) = ([0.0; 3], Mappings::new());
     for child in &all.0 {
         let values = of_process(child.id())?;
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
     }
-    Ok(sums.map(|sum| sum / processes as f64))
+    // To read them takes the kernel's time, and is done when all others were read.
+    for child in &all.0 {
+        for (part, Resident { rss, pss }) in smaps::parts(&read(child.id(), "smaps")?) {
+            let sum = mappings.entry(part).or_default();
+            sum.rss += rss / processes as f64;
+            sum.pss += pss / processes as f64;
+        }
+    }
+    Ok((sums.map(|sum| sum / processes as f64), mappings))
+}
+
+fn read(process: u32, name: &str) -> Result<String> {
+    let file = format!("/proc/{process}/{name}");
+    fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))
 }
 
 fn of_process(process: u32) -> Result<[f64; 3]> {
-    let read = |name: &str| {
-        let file = format!("/proc/{process}/{name}");
-        fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))
-    };
-    let rollup = read("smaps_rollup")?;
-    Ok([bytes(&rollup, "Pss:")?, bytes(&rollup, "Private_Dirty:")?, minor_faults(&read("stat")?)?])
+    let rollup = read(process, "smaps_rollup")?;
+    Ok([bytes(&rollup, "Pss:")?, bytes(&rollup, "Private_Dirty:")?, minor_faults(&read(process, "stat")?)?])
 }
 
 /// A value of `/proc/PID/smaps_rollup`.

@@ -1,5 +1,6 @@
 //! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
 
+mod mappings;
 mod pages;
 mod profile;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
+pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
 pub use profile::{Place, Profile, Profiled};
 
@@ -170,6 +172,9 @@ pub struct Footprint {
     pub private_dirty: Vec<f64>,
     /// Minor page faults.
     pub faults: Vec<f64>,
+    /// What the pages are of; of the last repetition.
+    #[serde(default)]
+    pub mappings: Mappings,
 }
 
 /// An image that was built.

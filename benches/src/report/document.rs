@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{details, pages, profile, ratios, short, targets, ways};
+use crate::report::{details, mappings, pages, profile, ratios, short, targets, ways};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -43,6 +43,7 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     text += &targets::table(&targets::all(results));
     text += "\n";
     profile::in_the_way(&mut text, results);
+    mappings::in_the_way(&mut text, results);
     text += FROM_START;
     plots(&mut text, figures, None);
     for on in &results.interpreters {
@@ -94,6 +95,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.memory {
         details::memory(text, rows);
+        mappings::table(text, rows);
     }
     if let Some(scale) = &on.scale {
         details::scale(text, scale);

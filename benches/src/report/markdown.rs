@@ -47,6 +47,12 @@ pub fn mb(bytes: f64) -> String {
     if mb < 10.0 { format!("{mb:.2}") } else { format!("{mb:.1}") }
 }
 
+/// A difference, with its sign.
+pub fn signed(value: f64, show: impl Fn(f64) -> String) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    sign.to_owned() + &show(value.abs())
+}
+
 /// A whole number, in groups of three digits.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");

@@ -3,6 +3,7 @@
 mod details;
 mod document;
 mod figures;
+mod mappings;
 mod markdown;
 mod pages;
 mod profile;

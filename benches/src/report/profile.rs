@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::markdown::{Table, cells, grouped, ms};
+use crate::report::markdown::{Table, cells, grouped, ms, signed};
 use crate::report::{short, targets};
 use crate::results::{OnInterpreter, Place, Profile, Profiled, Results, Way};
 use crate::statistics::{mean, median};
@@ -54,12 +54,6 @@ fn line(title: &str, value: impl Fn(Way) -> Option<f64>, show: fn(f64) -> String
     let difference = value(Way::Image).zip(value(Way::Limit)).map(|(image, limit)| image - limit);
     line.push(difference.map_or_else(|| "–".to_owned(), |difference| signed(difference, show)));
     line
-}
-
-/// A difference, with its sign.
-fn signed(value: f64, show: fn(f64) -> String) -> String {
-    let sign = if value < 0.0 { "−" } else { "+" };
-    sign.to_owned() + &show(value.abs())
 }
 
 /// What the image takes longer for than the limit.

@@ -1,0 +1,136 @@
+//! What stands between the memory of a process with the image and one from `.pyc` files.
+
+use crate::report::markdown::{Table, cells, mb, signed};
+use crate::report::short;
+use crate::results::{Footprint, Memory, OnInterpreter, Part, Resident, Results, Way};
+use crate::statistics::mean;
+
+/// What is compared, and of how many processes: its name, the number, and the value.
+type Figure = (&'static str, usize, fn(Resident) -> f64);
+
+const FIGURES: [Figure; 2] = [("RSS of one", 1, |r| r.rss), ("PSS of 16", 16, |r| r.pss)];
+
+/// Bytes of a part, of one process on average.
+fn bytes(footprint: &Footprint, part: Part, of: fn(Resident) -> f64) -> f64 {
+    footprint.mappings.get(&part).copied().map_or(0.0, of)
+}
+
+fn all(footprint: &Footprint, of: fn(Resident) -> f64) -> f64 {
+    Part::ALL.into_iter().map(|part| bytes(footprint, part, of)).sum()
+}
+
+/// The two that are compared, if what their pages are of was read.
+fn compared(row: &Memory) -> Option<(&Footprint, &Footprint)> {
+    let of = |way| row.ways.get(&way).filter(|footprint| !footprint.mappings.is_empty());
+    Some((of(Way::Pyc)?, of(Way::Image)?))
+}
+
+/// The image's bytes less those from `.pyc` files: of each part, and of all.
+fn differences(row: &Memory, of: fn(Resident) -> f64) -> Option<Vec<f64>> {
+    let (pyc, image) = compared(row)?;
+    let each = Part::ALL.into_iter().map(|part| bytes(image, part, of) - bytes(pyc, part, of));
+    Some(each.chain([all(image, of) - all(pyc, of)]).collect())
+}
+
+fn columns(first: [&str; 2]) -> Vec<String> {
+    let mut columns = cells(first);
+    columns.extend(Part::ALL.map(|part| part.title().to_owned()));
+    columns.push("all".to_owned());
+    columns
+}
+
+/// A table of all packages.
+pub fn table(text: &mut String, rows: &[Memory]) {
+    let mut table = Table::new(&columns(["", "MB, image − .pyc"]));
+    let mut any = false;
+    for row in rows {
+        for (title, _, of) in FIGURES.into_iter().filter(|(_, processes, _)| *processes == row.processes) {
+            let Some(differences) = differences(row, of) else { continue };
+            let mut line = vec![row.name.clone(), title.to_owned()];
+            line.extend(differences.into_iter().map(|difference| signed(difference, mb)));
+            table.row(&line);
+            any = true;
+        }
+    }
+    if any {
+        *text += "### What the memory is of\n\nMB of a process with the image less those of one from `.pyc` files, by what is mapped there. Copies \
+                  of the image's objects are in the first column, where objects are that are made from `.pyc` files. *Image, read* and *loader* \
+                  are pages that all processes share.\n\n";
+        *text += &table.finish();
+        *text += "\n";
+    }
+}
+
+/// For each interpreter: the same, as a mean of all packages and relative to the memory from `.pyc` files.
+pub fn in_the_way(text: &mut String, results: &Results) {
+    let mut table = Table::new(&columns(["", "per cent of .pyc"]));
+    let mut any = false;
+    for on in &results.interpreters {
+        for (title, processes, of) in FIGURES {
+            let shares = shares(on, processes, of);
+            if shares.is_empty() {
+                continue;
+            }
+            let mut line = vec![short(&on.label), title.to_owned()];
+            line.extend(
+                (0..shares[0].len())
+                    .map(|column| mean(&shares.iter().map(|share| share[column]).collect::<Vec<_>>()))
+                    .map(|share| signed(share * 100.0, |percent| format!("{percent:.1}"))),
+            );
+            table.row(&line);
+            any = true;
+        }
+    }
+    if any {
+        *text += "What stands between the memory of a process with the image and one from `.pyc` files, by what is mapped: the difference in per cent \
+                  of the memory from `.pyc` files, the mean of the packages, when all is imported.\n\n";
+        *text += &table.finish();
+        *text += "\n";
+    }
+}
+
+/// The differences of each package, relative to its memory from `.pyc` files.
+fn shares(on: &OnInterpreter, processes: usize, of: fn(Resident) -> f64) -> Vec<Vec<f64>> {
+    let one = |row: &Memory| {
+        let whole = all(compared(row)?.0, of);
+        Some(differences(row, of)?.into_iter().map(|difference| difference / whole).collect())
+    };
+    on.memory.iter().flatten().filter(|row| row.processes == processes).filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn footprint(values: [f64; 5]) -> Footprint {
+        let resident = |value: f64| Resident { rss: value * 1e6, pss: value * 1e5 };
+        Footprint { mappings: Part::ALL.into_iter().zip(values.map(resident)).collect(), ..Footprint::default() }
+    }
+
+    fn row(processes: usize, image: [f64; 5]) -> Memory {
+        let pyc = footprint([6.0, 0.0, 0.0, 0.0, 4.0]);
+        Memory { name: "json".to_owned(), processes, ways: [(Way::Pyc, pyc), (Way::Image, footprint(image))].into() }
+    }
+
+    #[test]
+    fn differences_are_of_each_part_and_of_all() {
+        let rows = [row(1, [5.0, 0.5, 1.0, 0.25, 4.0]), row(4, [0.0; 5]), row(16, [7.0, 0.0, 0.0, 0.0, 4.0])];
+        let mut text = String::new();
+        table(&mut text, &rows);
+        for line in [
+            "| json | RSS of one | −1.00 | +0.50 | +1.00 | +0.25 | +0.00 | +0.75 |",
+            "| json | PSS of 16 | +0.10 | +0.00 | +0.00 | +0.00 | +0.00 | +0.10 |",
+        ] {
+            assert!(text.contains(line), "no `{line}` in {text}");
+        }
+        assert!(!text.contains("| json | 4 "));
+    }
+
+    #[test]
+    fn without_mappings_there_is_no_table() {
+        let mut text = String::new();
+        let ways = [(Way::Pyc, Footprint::default()), (Way::Image, Footprint::default())].into();
+        table(&mut text, &[Memory { name: "json".to_owned(), processes: 1, ways }]);
+        assert_eq!(text, "");
+    }
+}
