@@ -1,6 +1,6 @@
 //! A process from its start to its end: time, peak memory, page faults.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::mem::MaybeUninit;
 use std::process::Stdio;
@@ -9,6 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use cds_tests::process::Run;
 use cds_tests::workspace;
+
+use crate::counters::bytes_in;
 
 /// What a process left behind that ended well.
 #[derive(Debug)]
@@ -80,10 +82,7 @@ fn wait(child: u32) -> Result<(libc::c_int, libc::rusage)> {
 
 /// The most memory that this process has had resident, in bytes.
 fn own_peak() -> Result<f64> {
-    let status = fs::read_to_string("/proc/self/status").context("cannot read `/proc/self/status`")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024.0)
+    bytes_in("/proc/self/status", "VmHWM")
 }
 
 /// How a process ended that did not end well, and the last thing it said, without paths of this machine.

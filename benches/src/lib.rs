@@ -3,6 +3,7 @@
 pub mod callgrind;
 pub mod choose;
 pub mod commands;
+pub mod counters;
 pub mod imports;
 pub mod instructions;
 pub mod launch;

@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::counters::bytes;
 use crate::imports::Job;
 use crate::order;
 use crate::results::{Footprint, Mappings, Memory, Resident, Way};
@@ -105,13 +106,7 @@ fn read(process: u32, name: &str) -> Result<String> {
 
 fn of_process(process: u32) -> Result<[f64; 3]> {
     let rollup = read(process, "smaps_rollup")?;
-    Ok([bytes(&rollup, "Pss:")?, bytes(&rollup, "Private_Dirty:")?, minor_faults(&read(process, "stat")?)?])
-}
-
-/// A value of `/proc/PID/smaps_rollup`.
-fn bytes(rollup: &str, key: &str) -> Result<f64> {
-    let line = rollup.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("no `{key}`"))?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+    Ok([bytes(&rollup, "Pss")?, bytes(&rollup, "Private_Dirty")?, minor_faults(&read(process, "stat")?)?])
 }
 
 /// The tenth field of `/proc/PID/stat`. The second is a name in parentheses that may hold anything.
@@ -125,12 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_s_files() {
-        let rollup = "55d0-7ffc ---p 00000000 00:00 0 [rollup]\nRss:  9000 kB\nPss:   4000 kB\nPss_Dirty:  100 kB\n\
-                      Private_Dirty:      50 kB\n";
-        assert_eq!(bytes(rollup, "Pss:").unwrap(), 4000.0 * 1024.0);
-        assert_eq!(bytes(rollup, "Private_Dirty:").unwrap(), 50.0 * 1024.0);
-        assert!(bytes(rollup, "Swap:").is_err());
+    fn minor_faults_are_the_tenth_field() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1234 99 0 0 3 1 0 0";
         assert_eq!(minor_faults(stat).unwrap(), 1234.0);
     }

@@ -1,5 +1,6 @@
 //! `/proc/PID/smaps`: what of a process's memory is of the loader, of the image, and the rest.
 
+use crate::counters::counter;
 use crate::results::{Mappings, Part, Resident};
 
 /// The counters of one mapping, in bytes.
@@ -42,13 +43,6 @@ fn path_of(line: &str) -> Option<&str> {
         rest = rest.trim_start().split_once(' ').map_or("", |(_, rest)| rest);
     }
     are_numbers.then(|| rest.trim())
-}
-
-/// A counter in kB.
-fn counter(line: &str) -> Option<(&str, f64)> {
-    let (name, value) = line.split_once(':')?;
-    let kilobytes: f64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some((name, kilobytes * 1024.0))
 }
 
 fn add(parts: &mut Mappings, path: &str, counters: Counters) {

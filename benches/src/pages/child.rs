@@ -1,6 +1,6 @@
 //! One measurement, in the process that it is of.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::mem::MaybeUninit;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -12,6 +12,7 @@ use memmap2::{Advice, MmapMut, MmapOptions, UncheckedAdvice};
 use serde::{Deserialize, Serialize};
 
 use super::{PAGE, Pieces, words};
+use crate::counters::bytes_in;
 use crate::results::PageWay;
 
 /// Size and alignment of a huge page.
@@ -58,8 +59,8 @@ pub fn measure(path: &Path, way: PageWay, piece: usize, changed: usize) -> Resul
     };
     let seconds = start.elapsed().as_secs_f64();
     let faults = minor_faults()? - faults;
-    let peak = kilobytes("/proc/self/status", "VmHWM:")?;
-    let huge = kilobytes("/proc/self/smaps_rollup", "AnonHugePages:")?;
+    let peak = bytes_in("/proc/self/status", "VmHWM")?;
+    let huge = bytes_in("/proc/self/smaps_rollup", "AnonHugePages")?;
     // Until here they had to be in memory.
     drop((area, mapping));
     Ok(Found { seconds, faults, peak, huge, moved, refused: refused.0 })
@@ -173,13 +174,4 @@ fn minor_faults() -> Result<f64> {
     ensure!(status == 0, "cannot count page faults: {}", std::io::Error::last_os_error());
     // SAFETY: all zeros is a value of this type, and the call has filled it.
     Ok(unsafe { usage.assume_init() }.ru_minflt as f64)
-}
-
-/// A line of a file of `/proc`, in bytes.
-fn kilobytes(path: &str, name: &str) -> Result<f64> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{path}`"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let line = line.with_context(|| format!("no `{name}` in `{path}`"))?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().with_context(|| format!("`{name}` in `{path}`"))?;
-    Ok(kib * 1024.0)
 }

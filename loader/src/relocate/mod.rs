@@ -67,9 +67,9 @@ impl Moves {
 }
 
 /// Without anything of a certain processor.
-fn one_by_one<const BLOCK: usize>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
-    let (mut queue, mut found) = ([0; BLOCK], 0);
-    for block in words.chunks_mut(BLOCK) {
+fn one_by_one<const AT_ONCE: usize>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+    let (mut queue, mut found) = ([0; AT_ONCE], 0);
+    for block in words.chunks_mut(AT_ONCE) {
         let mut queued = 0;
         for (at, word) in block.iter_mut().enumerate() {
             queue[queued] = at as u32;
