@@ -263,10 +263,12 @@ impl Tables {
             (SectionKind::Externs, self.encode_externs()),
             (SectionKind::StaticStrings, self.encode_statics()),
             (SectionKind::Directories, directories.bytes),
+            // Of these two, every part is as likely to be read as any other.
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
-            (SectionKind::Modules, modules.bytes),
-            (SectionKind::Text, self.text.bytes.clone()),
             (SectionKind::Numbered, self.numbered.clone()),
+            // Of these, the starts are: what is read brings its neighbours into memory, also those of the section before.
+            (SectionKind::Text, self.text.bytes.clone()),
+            (SectionKind::Modules, modules.bytes),
             (SectionKind::Units, units.bytes),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
             (SectionKind::Fixups, self.fixups.clone()),

@@ -7,6 +7,7 @@
 
 use super::part::Part;
 use crate::share::{Constants, Node, NodeId};
+use cds_layout::cpython::Layout;
 
 /// What no more units than these use is not worth a place in the pool.
 const FEW: u32 = 6;
@@ -15,7 +16,8 @@ const FEW: u32 = 6;
 /// interpreter do not move, so there is nothing to be done to it. `is_text` says which strings are no objects of the image.
 ///
 /// Of a module, what no import looks at; of a named object, which may be large, whatever there is.
-pub fn mapped(constants: &Constants, parts: &[Part], is_text: impl Fn(NodeId) -> bool) -> Vec<bool> {
+pub fn mapped(constants: &Constants, layout: &Layout, parts: &[Part], is_text: impl Fn(NodeId) -> bool) -> Vec<bool> {
+    let read = read_by_tracebacks(constants, layout);
     let is_code = |root: &NodeId| matches!(constants.node(*root), Node::Code(_));
     let is_module: Vec<bool> = constants.modules.iter().map(|unit| unit.root.as_ref().is_some_and(is_code)).collect();
     let mut mapped = vec![false; constants.len()];
@@ -28,13 +30,26 @@ pub fn mapped(constants: &Constants, parts: &[Part], is_text: impl Fn(NodeId) ->
         };
         mapped[number] = match constants.node(id) {
             _ if is_text(id) => false,
-            Node::Bytes(_) => of_object || parts[number] == Part::Cold,
+            Node::Bytes(_) => of_object || parts[number] == Part::Cold && !read[number],
             Node::Str(_) | Node::Int(_) | Node::Float(..) | Node::Complex(..) => of_object,
             node @ (Node::Tuple(_) | Node::Items(_) | Node::Slice(_)) => of_object && node.items().iter().all(stays),
             Node::Extern(_) | Node::FrozenSet(_) | Node::Code(_) | Node::Filename(..) => false,
         };
     }
     mapped
+}
+
+/// By node id, whether the object is the line table of code that handles exceptions: those that pass through it while modules
+/// execute have it read, where the interpreter looks lines up at once. Around each page that is read fifteen others come into memory.
+fn read_by_tracebacks(constants: &Constants, layout: &Layout) -> Vec<bool> {
+    let mut read = vec![false; constants.len()];
+    if layout.tracebacks_read_lines {
+        let is_empty = |id: NodeId| !matches!(constants.node(id), Node::Bytes(bytes) if !bytes.is_empty());
+        for code in constants.codes.iter().filter(|code| !is_empty(code.exceptiontable)) {
+            read[code.linetable.0 as usize] = true;
+        }
+    }
+    read
 }
 
 /// By node id, whether every unit that uses the object has one of its own; `mapped` ones are shared by all. What points to
@@ -104,7 +119,7 @@ mod tests {
             vec![stays, outer, frozenset]
         });
         let parts = vec![Part::Functions; constants.len()];
-        let mapped = mapped(&constants, &parts, is_text(&constants));
+        let mapped = mapped(&constants, layout(14).unwrap(), &parts, is_text(&constants));
         let with = |n: usize| find(&constants, |node| matches!(node, Node::Tuple(items) if items.len() == n));
         assert!(
             mapped[with(3)]

@@ -1,7 +1,8 @@
 //! How likely each module is to be imported by a program, judged by who imports it: what is likely lies together.
 //!
-//! Only the order of objects depends on this. The model: a program imports any module with a small probability, and most of
-//! what a module's body imports with it.
+//! Only the order of objects depends on this. The model: a program imports any package with a small probability, modules in it
+//! with a smaller one, and most of what a module's body imports with it. What one package imports from many of its modules is
+//! no more likely for that: of importers that lie in the same package, the likeliest counts.
 
 use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Opcodes;
@@ -11,8 +12,11 @@ use std::collections::{HashMap, HashSet};
 /// `co_flags` of functions, unlike modules and classes (`Include/cpython/code.h`).
 pub const CO_OPTIMIZED: i32 = 1;
 
-/// That a program imports a module for its own sake.
-const BY_ITSELF: f64 = 0.002;
+/// That a program imports a package, or a module that is in none, for its own sake.
+const BY_ITSELF: f64 = 0.02;
+
+/// That it imports a module of a package so.
+const WITHIN: f64 = 0.002;
 
 /// That a start imports what `site` looks for by name (`Lib/site.py`).
 const BY_SITE: f64 = 0.9;
@@ -38,19 +42,51 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
     let alone = |name: &String| match name.as_str() {
         "sitecustomize" | "usercustomize" => BY_SITE,
         name if is_test(name) => 0.0,
+        name if name.contains('.') => WITHIN,
         _ => BY_ITSELF,
     };
+    let tops = tops(names);
+    let importers = importers(&imported, &tops);
     let mut probable: Vec<f64> = names.iter().map(alone).collect();
     for _ in 0..ROUNDS {
-        let mut not: Vec<f64> = names.iter().map(|name| 1.0 - alone(name)).collect();
-        for (unit, imported) in imported.iter().enumerate() {
-            for &other in imported {
-                not[other as usize] *= 1.0 - BY_ANOTHER * probable[unit];
+        let next = names.iter().zip(&importers).enumerate().map(|(unit, (name, importers))| {
+            let mut own = alone(name);
+            let mut not = 1.0;
+            for importers in importers.chunk_by(|(a, _), (b, _)| a == b) {
+                let likeliest = importers.iter().map(|(_, other)| probable[*other as usize]).fold(0.0, f64::max);
+                if importers[0].0 == tops[unit] {
+                    own = own.max(BY_ANOTHER * likeliest);
+                } else {
+                    not *= 1.0 - BY_ANOTHER * likeliest;
+                }
             }
-        }
-        probable.iter_mut().zip(not).for_each(|(probable, not)| *probable = 1.0 - not);
+            1.0 - (1.0 - own) * not
+        });
+        probable = next.collect();
     }
     probable
+}
+
+/// By unit, a number of the package that it lies in, whatever is in between.
+fn tops(names: &[String]) -> Vec<u32> {
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut number = |name| {
+        let next = numbers.len() as u32;
+        *numbers.entry(name).or_insert(next)
+    };
+    names.iter().map(|name| number(name.split('.').next().unwrap_or_default())).collect()
+}
+
+/// By unit, the units that import it, those of each package together.
+fn importers(imported: &[Vec<u32>], tops: &[u32]) -> Vec<Vec<(u32, u32)>> {
+    let mut importers = vec![Vec::new(); imported.len()];
+    for (unit, imported) in (0..).zip(imported) {
+        for &other in imported.iter().filter(|other| **other != unit) {
+            importers[other as usize].push((tops[unit as usize], unit));
+        }
+    }
+    importers.par_iter_mut().for_each(|list| list.sort_unstable());
+    importers
 }
 
 /// By node, how many units are expected to use it in one process.
@@ -68,6 +104,13 @@ pub fn level(users: f64) -> u8 {
     // The exponent, which is the same on every machine.
     let exponent = (users.to_bits() >> 52) as i64 - 1023;
     if users <= 0.0 { 0 } else { (64 + exponent).clamp(1, 128) as u8 }
+}
+
+/// Probabilities as such steps. Above one half, half as improbable is one step more: nearly every program imports `functools`, and
+/// most of those that an environment is made for import its largest package, but that is not the same.
+pub fn probability_level(probability: f64) -> u8 {
+    const HALF: u8 = 63;
+    if probability <= 0.5 { level(probability) } else { 2 * HALF - level(1.0 - probability) }
 }
 
 /// Modules by name, and which of them have others in them.
@@ -168,7 +211,9 @@ mod tests {
     #[test]
     fn levels_rise_with_the_probability() {
         assert_eq!((level(0.0), level(1.0), level(2.5)), (0, 64, 65));
-        assert!(level(1e-30) == 1 && level(BY_ITSELF) > 1 && level(BY_ITSELF) < level(0.5));
+        assert!(level(1e-30) == 1 && level(WITHIN) > 1 && level(WITHIN) < level(BY_ITSELF));
+        let levels = [0.0, 0.1, 0.5, 0.6, 0.76, 0.99, 1.0].map(probability_level);
+        assert!(levels.is_sorted() && levels[0] == 0 && levels[2..] == [63, 64, 65, 69, 126], "{levels:?}");
     }
 
     #[test]

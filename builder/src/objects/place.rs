@@ -4,7 +4,7 @@
 //! Offsets count from the start of the objects.
 
 use super::copies::{copied, mapped};
-use super::likely::{level, likely, users};
+use super::likely::{likely, probability_level, users};
 use super::numbers::Numbers;
 use super::part::{Known, Part, parts};
 use super::pool;
@@ -186,7 +186,7 @@ pub fn place(
     let is_text = |id| units_are == UnitUse::Copied && (constants.node(id).is_interned() || is_static(id));
     let none = || vec![false; constants.len()];
     let mapped = match units_are {
-        UnitUse::Copied if fixed_addresses => mapped(constants, &parts, is_text),
+        UnitUse::Copied if fixed_addresses => mapped(constants, layout, &parts, is_text),
         UnitUse::InPlace | UnitUse::Copied => none(),
     };
     let copied = match units_are {
@@ -220,7 +220,7 @@ pub fn place(
 
     // The likely ones first, so that their neighbours are likely, too.
     let mut units: Vec<u32> = (0..constants.modules.len() as u32).collect();
-    units.sort_by_key(|&unit| Reverse(level(likely[unit as usize])));
+    units.sort_by_key(|&unit| Reverse(probability_level(likely[unit as usize])));
     let used_by = |unit: u32| constants.modules[unit as usize].used.iter().copied();
     let of_unit = |&unit: &u32| used_by(unit).filter(move |&id| is_mapped(id) && constants.owner(id) == Some(unit));
     let mut mapped = vec![Range::default(); units.len()];

@@ -3,7 +3,7 @@
 //! First what a program uses from many modules. Then each shared object lies with those that have the same home: of the
 //! units that use it, the one that is most likely to be imported. When that one is, all that is at home there is used.
 
-use super::likely::level;
+use super::likely::{level, probability_level};
 use super::part::{Known, Part};
 use crate::share::{Constants, NodeId};
 use std::cmp::Reverse;
@@ -17,7 +17,7 @@ pub fn homes(constants: &Constants, likely: &[f64]) -> Vec<u32> {
     for (unit, module) in (0..).zip(&constants.modules) {
         for &id in module.used.iter().filter(|&&id| constants.owner(id).is_none()) {
             let home = &mut homes[id.0 as usize];
-            if *home == NOBODY || level(likely[unit as usize]) > level(likely[*home as usize]) {
+            if *home == NOBODY || probability_level(likely[unit as usize]) > probability_level(likely[*home as usize]) {
                 *home = unit;
             }
         }

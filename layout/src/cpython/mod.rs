@@ -56,6 +56,9 @@ pub struct Layout {
     /// Whether `_init_module_attrs` (`Lib/importlib/_bootstrap.py`) sets `__cached__`, and so makes every module's spec
     /// compute its `cached` (until 3.14).
     pub sets_cached: bool,
+    /// Whether a frame's line is looked up as soon as an exception passes through it (`PyTraceBack_Here`, `Python/traceback.c`;
+    /// until 3.11), and not when somebody asks for it.
+    pub tracebacks_read_lines: bool,
     /// Functions of `importlib` that the loader does the work of.
     pub import_functions: ImportFunctions,
     /// Smallest and largest `int` that the interpreter keeps as a singleton.

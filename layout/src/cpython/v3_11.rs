@@ -104,6 +104,7 @@ pub static LAYOUT: Layout = Layout {
         pairs: &[],
     },
     sets_cached: true,
+    tracebacks_read_lines: true,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC_LEGACY],
         load_unlocked: LOAD_UNLOCKED_COMPATIBLE,

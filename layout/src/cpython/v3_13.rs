@@ -118,6 +118,7 @@ pub static LAYOUT: Layout = Layout {
         pairs: &[],
     },
     sets_cached: true,
+    tracebacks_read_lines: false,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC],
         load_unlocked: LOAD_UNLOCKED_COMPATIBLE,

@@ -124,6 +124,7 @@ pub static LAYOUT: Layout = Layout {
         pairs: &[],
     },
     sets_cached: false,
+    tracebacks_read_lines: false,
     import_functions: ImportFunctions {
         find_spec: &[FIND_SPEC_IN_COPY],
         load_unlocked: LOAD_UNLOCKED,
