@@ -1,23 +1,18 @@
 //! Memory for copies of units, filled from its start. What was used is never given back.
 //!
-//! Addresses are taken from the system in chunks: what a process does not need counts neither against its limit nor against
-//! what the system has promised.
+//! After the first chunk, which has usual pages, it is in huge ones. Chunks that follow on each other become one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::heap;
+use crate::huge;
 use crate::pages::prefault;
-
-/// Size and alignment of a huge page.
-const HUGE: usize = 2 * 1024 * 1024;
 
 /// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
 const SMALL: usize = 1024 * 1024;
 
 /// It is got ready in pieces of this size: one call for more than one unit.
 const AHEAD: u32 = 128 * 1024;
-
-/// Size of every other one, which is in huge pages, unless a unit needs more.
-const LARGE: usize = 16 * 1024 * 1024;
 
 /// Copies lie as far from each other as the processor's caches need.
 const ALIGN: u32 = 64;
@@ -32,7 +27,7 @@ struct Chunk {
     offset: u32,
     size: u32,
     taken: u32,
-    /// How much of it has its pages already.
+    /// How much of it has its pages already, or gets them by itself, as huge ones do.
     ready: u32,
     address: usize,
 }
@@ -52,15 +47,22 @@ impl Arena {
             last.taken = last.taken.next_multiple_of(ALIGN).min(last.size);
         }
         if chunks.last().is_none_or(|last| last.size - last.taken < size) {
-            let chunk = Chunk::new(chunks.last(), size)?;
-            chunks.push(chunk);
+            let first = if chunks.is_empty() { Chunk::small(size) } else { None };
+            let chunk = match first {
+                Some(small) => small,
+                None => Chunk::large(chunks.last(), size)?,
+            };
+            match chunks.last_mut() {
+                Some(last) if last.end() == chunk.address && last.ready == last.size => {
+                    (last.size, last.ready) = (last.size + chunk.size, last.ready + chunk.ready);
+                }
+                _ => chunks.push(chunk),
+            }
         }
-        let is_small = chunks.len() == 1;
         let last = chunks.last_mut()?;
         let within = last.taken;
         last.taken += size;
-        // Huge pages come by themselves.
-        if is_small && last.size as usize == SMALL && last.taken > last.ready {
+        if last.taken > last.ready {
             let ready = last.taken.next_multiple_of(AHEAD).min(last.size);
             prefault(last.address + last.ready as usize, (ready - last.ready) as usize);
             last.ready = ready;
@@ -96,45 +98,33 @@ impl Arena {
 }
 
 impl Chunk {
-    /// The chunk after `last`, with room for `size` bytes.
-    fn new(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
-        let size = size as usize;
-        let is_small = last.is_none() && size <= SMALL;
-        let size = if is_small { SMALL } else { size.max(LARGE).next_multiple_of(HUGE) };
-        let address = reserve(size)?;
-        if !is_small {
-            // A system without huge pages refuses, which changes nothing else.
-            // SAFETY: a mapping of this size.
-            unsafe { libc::madvise(address as *mut libc::c_void, size, libc::MADV_HUGEPAGE) };
+    /// The first chunk, with usual pages, if `size` bytes fit into it.
+    fn small(size: u32) -> Option<Chunk> {
+        if size as usize > SMALL {
+            return None;
         }
-        let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
-        let size = u32::try_from(size).ok().filter(|size| offset.checked_add(*size).is_some())?;
-        Some(Chunk { offset, size, taken: 0, ready: 0, address })
+        Some(Chunk { offset: 0, size: SMALL as u32, taken: 0, ready: 0, address: huge::reserve(SMALL)? })
     }
-}
 
-/// Memory of `size` bytes, whole pages, at a multiple of [`HUGE`].
-fn reserve(size: usize) -> Option<usize> {
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: a new mapping.
-    let mapped = unsafe { libc::mmap(std::ptr::null_mut(), size + HUGE, protection, flags, -1, 0) };
-    if mapped == libc::MAP_FAILED {
-        return None;
+    /// The chunk after `last`, with room for `size` bytes, in huge pages.
+    fn large(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
+        let memory = huge::take(size as usize)?;
+        heap::grow_into_huge_pages();
+        let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
+        let size = u32::try_from(memory.len()).ok().filter(|size| offset.checked_add(*size).is_some())?;
+        Some(Chunk { offset, size, taken: 0, ready: size, address: memory.start })
     }
-    let start = (mapped as usize).next_multiple_of(HUGE);
-    let before = start - mapped as usize;
-    for (address, length) in [(mapped as usize, before), (start + size, HUGE - before)] {
-        if length != 0 {
-            // SAFETY: ends of the new mapping that nobody uses.
-            unsafe { libc::munmap(address as *mut libc::c_void, length) };
-        }
+
+    /// Where it ends.
+    fn end(&self) -> usize {
+        self.address + self.size as usize
     }
-    Some(start)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::huge::HUGE;
 
     fn fill(arena: &Arena, offset: u32, size: usize, byte: u8) {
         let address = arena.address(offset).unwrap();
@@ -147,11 +137,14 @@ mod tests {
     fn pieces_lie_apart() {
         let arena = Arena::default();
         assert!(!arena.contains(0) && arena.address(0).is_none());
-        let sizes = [1, HUGE, 0, SMALL, LARGE - 1, LARGE + 1, 1];
+        let large = 16 * 1024 * 1024;
+        let mut sizes = vec![1, HUGE, 0, SMALL, large - 1, large + 1, 1];
+        // Of those in huge pages, most find the rest of the one before.
+        sizes.extend((0..100).map(|number| number * 7919 % 300_000));
         let taken: Vec<(u32, usize)> = sizes.iter().map(|&size| (arena.take(size as u32).unwrap(), size)).collect();
         assert!(taken.iter().all(|(offset, _)| offset.is_multiple_of(ALIGN)));
         assert!(taken.windows(2).all(|pair| pair[0].0 as usize + pair[0].1 <= pair[1].0 as usize));
-        let nonempty: Vec<_> = taken.iter().zip(1..).filter(|((_, size), _)| *size != 0).collect();
+        let nonempty: Vec<_> = taken.iter().zip((0..=u8::MAX).cycle()).filter(|((_, size), _)| *size != 0).collect();
         nonempty.iter().for_each(|((offset, size), byte)| fill(&arena, *offset, *size, *byte));
         for ((offset, size), byte) in nonempty {
             let address = arena.address(*offset).unwrap();
@@ -183,8 +176,8 @@ mod tests {
         arena.shrink(d + 64, 64, 0);
         assert_eq!(arena.take(64), Some(d + 64));
         // The first of a new chunk.
-        let e = arena.take(LARGE as u32).unwrap();
-        arena.shrink(e, LARGE as u32, 1);
+        let e = arena.take(HUGE as u32).unwrap();
+        arena.shrink(e, HUGE as u32, 1);
         assert_eq!(arena.take(1), Some(e + ALIGN));
     }
 
@@ -194,7 +187,6 @@ mod tests {
         let (small, large) = (arena.take(SMALL as u32).unwrap(), arena.take(1).unwrap());
         let advised = |offset| {
             let address = arena.address(offset).unwrap();
-            assert!(offset == small || address.is_multiple_of(HUGE));
             flags_of(address).contains(" hg")
         };
         let possible = std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists();

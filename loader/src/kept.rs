@@ -52,6 +52,11 @@ impl Import {
         STATE.set(State { imports: state.imports.saturating_add(1), ..state });
         Import(())
     }
+
+    /// Whether there is one in this thread.
+    pub fn is_in_progress() -> bool {
+        STATE.get().imports != 0
+    }
 }
 
 impl Drop for Import {

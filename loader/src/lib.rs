@@ -32,6 +32,8 @@ mod finder_cache;
 mod fixup;
 mod found;
 mod guard;
+mod heap;
+mod huge;
 mod identity;
 mod image;
 mod importlib;

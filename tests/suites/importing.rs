@@ -22,6 +22,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("finders_in_threads", finders_in_threads),
             ("daemon_threads", daemon_threads),
             ("descriptors", descriptors),
+            ("heap", heap),
             ("pause", pause),
             ("pause_and_fork", pause_and_fork),
         ],
@@ -179,6 +180,35 @@ fn descriptors(python: &Interpreter) -> Result<()> {
     ensure!(expected.iter().all(|(name, value)| without[name] == *value), "{without:#}");
     ensure!(without["still the null device"] == json!(true), "{without:#}");
     Ok(())
+}
+
+/// Objects that modules make lie in what is left of the copies' huge pages, and only those; memory comes and goes as ever.
+fn heap(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let run = |name: &str, value: &str| -> Result<Value> {
+        let run = environment.python().arg(fixtures().join("importing/growth.py"));
+        run.env(name, value).ok()?.silent()?.json()
+    };
+    let check = |mut report: Value, borrows: bool, serves: bool| {
+        let mut take = |name: &str| report.as_object_mut().and_then(|map| map.remove(name)).and_then(|n| n.as_i64());
+        let [inside, later, served] = ["in huge pages", "taken later", "served"].map(|name| take(name).unwrap_or(-1));
+        ensure!(if serves { served > 100 } else { served == 0 }, "{served} modules served");
+        // Of a sample of nearly four thousand objects.
+        ensure!(if borrows { inside > 100 } else { inside == 0 }, "{inside} objects");
+        ensure!(later <= 0, "{later} bytes of huge pages were taken behind the imports");
+        let expected = json!({
+            "intact": true, "intact again": true, "intact later": true, "child": 7, "threads": [true, true, true, true],
+        });
+        ensure!(report == expected, "{report:#}\ninstead of\n{expected:#}");
+        Ok(())
+    };
+    check(run("PYCDSMODE", "OFF")?, false, false)?;
+    check(run("PYTHONMALLOC", "default")?, true, true)?;
+    check(run("PYTHONMALLOC", "pymalloc_debug")?, true, true)?;
+    // No arenas at all.
+    check(run("PYTHONMALLOC", "malloc")?, false, true)?;
+    environment.build(&environment.image())?.args(["--units", "in-place"]).ok()?;
+    check(run("PYTHONMALLOC", "default")?, false, true)
 }
 
 /// A process that forks while another thread executes a module.

@@ -7,6 +7,7 @@
 //! every `unsafe` block of this module that calls the C API. A call that may run Python code may let other
 //! threads run before it returns: callers keep no exclusive borrow across it.
 
+mod arenas;
 mod builtin;
 mod call;
 mod error;
@@ -16,6 +17,7 @@ mod make;
 mod object;
 mod types;
 
+pub use arenas::*;
 pub use builtin::{Builtin, builtin_of};
 pub use error::*;
 pub use free_threaded::*;
