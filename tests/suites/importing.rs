@@ -23,6 +23,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("daemon_threads", daemon_threads),
             ("descriptors", descriptors),
             ("heap", heap),
+            ("address_space", address_space),
             ("pause", pause),
             ("pause_and_fork", pause_and_fork),
         ],
@@ -209,6 +210,27 @@ fn heap(python: &Interpreter) -> Result<()> {
     check(run("PYTHONMALLOC", "malloc")?, false, true)?;
     environment.build(&environment.image())?.args(["--units", "in-place"]).ok()?;
     check(run("PYTHONMALLOC", "default")?, false, true)
+}
+
+/// Where addresses are scarce, an image needs few more than `.pyc` files do. With less than they need, CPython 3.13 loses exceptions and
+/// 3.11 may not end.
+fn address_space(python: &Interpreter) -> Result<()> {
+    const MORE: u32 = 8;
+    let environment = environment(python)?;
+    let run = |megabytes: u32, mode: &str| {
+        let run = environment.python().arg(fixtures().join("importing/address_space.py"));
+        run.arg(megabytes.to_string()).env("PYCDSMODE", mode)
+    };
+    let mut enough = 10;
+    while run(enough, "OFF").output()?.stdout != "done False\n" {
+        enough += 4;
+        ensure!(enough < 80, "80 MB are not enough without an image");
+    }
+    for megabytes in [enough + MORE, enough + 2 * MORE] {
+        let with = run(megabytes, "").ok()?.silent()?.stdout;
+        ensure!(with == "done True\n", "{enough} MB are enough without an image, {megabytes} are not with it: {with}");
+    }
+    Ok(())
 }
 
 /// A process that forks while another thread executes a module.
