@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::heap;
-use crate::huge;
+use crate::huge::{self, Rest};
 use crate::pages::prefault;
 
 /// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
@@ -16,6 +16,9 @@ const AHEAD: u32 = 128 * 1024;
 
 /// Copies lie as far from each other as the processor's caches need.
 const ALIGN: u32 = 64;
+
+/// Offsets are less than this, so that who keeps them has numbers left for other things.
+const MOST: u32 = u32::MAX - ALIGN;
 
 /// The chunks, in the order of their offsets.
 #[derive(Debug, Default)]
@@ -40,8 +43,16 @@ impl Arena {
 
     /// The offset of `size` bytes that nobody had before, a multiple of 64; `None` without memory.
     pub fn take(&self, size: u32) -> Option<u32> {
+        let (offset, in_huge_pages) = Self::take_from(&mut self.chunks(), size)?;
+        if in_huge_pages {
+            heap::grow_into_huge_pages();
+        }
+        Some(offset)
+    }
+
+    /// The offset, and whether it is beyond the pages of the usual size.
+    fn take_from(chunks: &mut Vec<Chunk>, size: u32) -> Option<(u32, bool)> {
         let size = size.checked_next_multiple_of(ALIGN)?;
-        let mut chunks = self.chunks();
         if let Some(last) = chunks.last_mut() {
             // What was given back may end anywhere.
             last.taken = last.taken.next_multiple_of(ALIGN).min(last.size);
@@ -67,7 +78,8 @@ impl Arena {
             prefault(last.address + last.ready as usize, (ready - last.ready) as usize);
             last.ready = ready;
         }
-        Some(last.offset + within)
+        let offset = last.offset + within;
+        Some((offset, offset as usize >= SMALL || last.size as usize > SMALL))
     }
 
     /// Of the `size` bytes at `offset` that were taken, only the first `used` ones are. If they are not the last that were taken,
@@ -108,10 +120,11 @@ impl Chunk {
 
     /// The chunk after `last`, with room for `size` bytes, in huge pages.
     fn large(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
-        let memory = huge::take(size as usize)?;
-        heap::grow_into_huge_pages();
+        let rest = last.map(|last| Rest { end: last.end(), left: (last.size - last.taken) as usize });
+        let memory = huge::take(size as usize, rest)?;
         let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
-        let size = u32::try_from(memory.len()).ok().filter(|size| offset.checked_add(*size).is_some())?;
+        let size =
+            u32::try_from(memory.len()).ok().filter(|size| offset.checked_add(*size).is_some_and(|end| end < MOST))?;
         Some(Chunk { offset, size, taken: 0, ready: size, address: memory.start })
     }
 
@@ -135,6 +148,7 @@ mod tests {
 
     #[test]
     fn pieces_lie_apart() {
+        let _alone = huge::one_by_one();
         let arena = Arena::default();
         assert!(!arena.contains(0) && arena.address(0).is_none());
         let large = 16 * 1024 * 1024;
@@ -157,6 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_not_used_is_taken_again_and_nothing_else() {
+        let _alone = huge::one_by_one();
         let arena = Arena::default();
         let (a, b) = (arena.take(1000).unwrap(), arena.take(1000).unwrap());
         // Somebody has taken memory behind it.
@@ -183,6 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_beyond_the_first_chunk_may_be_in_huge_pages() {
+        let _alone = huge::one_by_one();
         let arena = Arena::default();
         let (small, large) = (arena.take(SMALL as u32).unwrap(), arena.take(1).unwrap());
         let advised = |offset| {

@@ -3,9 +3,9 @@
 //! Its allocator for small objects gets memory in arenas of a megabyte, each page of which has a fault of its own; half of what imports
 //! wait for in the system are such faults. What copies leave of a huge page is in memory anyway.
 //!
-//! The allocator may be changed at any time, and whoever changes it after this asks the functions here in his turn. Each arena is a
-//! mapping of its own to the system, so that `munmap` takes it back: the interpreter's own allocator, should it be put back, does
-//! nothing else.
+//! The allocator may be changed at any time, and whoever changes it after this asks the functions here in his turn; what another
+//! allocator gave before or gives beside this one goes back to it. Each arena is a mapping of its own to the system, so that `munmap`
+//! takes it back: the interpreter's own allocator, should it be put back, does nothing else.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -56,10 +56,10 @@ unsafe extern "C" fn alloc(context: *mut c_void, size: usize) -> *mut c_void {
 
 /// Takes back what [`alloc`] gave, or the original before it.
 unsafe extern "C" fn free(context: *mut c_void, address: *mut c_void, size: usize) {
-    if huge::has_lent(address as usize) {
-        // SAFETY: whole pages of a mapping that nobody else has.
-        unsafe { libc::munmap(address, size) };
-    } else if let Some(original) = ORIGINAL.get().and_then(|original| original.free) {
+    if size >= LEAST && huge::give_back(address as usize, size) {
+        return;
+    }
+    if let Some(original) = ORIGINAL.get().and_then(|original| original.free) {
         // SAFETY: called as it was before, with what it gave.
         unsafe { original(context, address, size) };
     }
@@ -77,15 +77,21 @@ mod tests {
     unsafe extern "C" fn other_alloc(context: *mut c_void, size: usize) -> *mut c_void {
         assert_eq!(context as usize, CONTEXT);
         OTHERS.fetch_add(size, Ordering::Relaxed);
-        // SAFETY: memory for a test.
-        unsafe { libc::malloc(size) }
+        map(ptr::null_mut(), size)
     }
 
     unsafe extern "C" fn other_free(context: *mut c_void, address: *mut c_void, size: usize) {
         assert_eq!(context as usize, CONTEXT);
         OTHERS.fetch_sub(size, Ordering::Relaxed);
         // SAFETY: from `other_alloc`.
-        unsafe { libc::free(address) };
+        unsafe { libc::munmap(address, size) };
+    }
+
+    fn map(address: *mut c_void, size: usize) -> *mut c_void {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+        let flags = if address.is_null() { flags & !libc::MAP_FIXED_NOREPLACE } else { flags };
+        // SAFETY: a new mapping, where there is none.
+        unsafe { libc::mmap(address, size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) }
     }
 
     fn is_mapped(address: *mut c_void) -> bool {
@@ -97,37 +103,43 @@ mod tests {
     #[test]
     fn arenas_come_from_huge_pages_during_imports_only() {
         const ARENA: usize = 1024 * 1024;
+        let _alone = huge::one_by_one();
         let context = CONTEXT as *mut c_void;
         let others = || OTHERS.load(Ordering::Relaxed);
         ORIGINAL.set(ArenaAllocator { context, alloc: Some(other_alloc), free: Some(other_free) }).unwrap();
-        // Other tests use the same region.
-        let borrow = || {
-            huge::take(huge::HUGE + 1).unwrap();
+        let get = || {
+            // Begins a page.
+            huge::take(huge::HUGE + 1, None).unwrap();
             // SAFETY: as the interpreter calls it.
             unsafe { alloc(context, ARENA) }
         };
-        let outside = borrow();
-        assert_eq!((others(), huge::has_lent(outside as usize)), (ARENA, false));
+        // SAFETY: as the interpreter calls it, with what was given.
+        let give = |address, size| unsafe { free(context, address, size) };
+        let outside = get();
+        assert_eq!(others(), ARENA);
         let import = kept::Import::begin();
-        let inside = (0..8).map(|_| borrow()).find(|address| huge::has_lent(*address as usize)).unwrap();
+        let inside = get();
+        assert_eq!(others(), ARENA, "not from the other allocator");
         // SAFETY: so many bytes were given.
         unsafe { ptr::write_bytes(inside.cast::<u8>(), 1, ARENA) };
-        let before = others();
         // SAFETY: as the interpreter calls it.
-        let small = unsafe { alloc(context, 16 * 1024) };
-        assert_eq!(others(), before + 16 * 1024, "too small");
+        let small = unsafe { alloc(context, LEAST - 1) };
+        assert_eq!(others(), ARENA + LEAST - 1, "too small");
         drop(import);
-        let late = borrow();
-        assert_eq!(others(), before + 16 * 1024 + ARENA, "behind the import");
+        let late = get();
+        assert_eq!(others(), 2 * ARENA + LEAST - 1, "behind the import");
+        give(small, LEAST - 1);
+        give(late, ARENA);
         assert!(is_mapped(inside));
-        // SAFETY: what was given above, with its size.
-        unsafe {
-            free(context, inside, ARENA);
-            free(context, small, 16 * 1024);
-            free(context, late, ARENA);
-            free(context, outside, ARENA);
-        }
+        give(inside, ARENA);
         assert!(!is_mapped(inside));
-        assert_eq!(others(), before - ARENA);
+        assert_eq!(others(), ARENA);
+        // What another allocator has in the place of one that was given back is its own.
+        assert_eq!(map(inside, ARENA), inside);
+        give(inside, ARENA);
+        assert_eq!(others(), 0, "it went to the other allocator");
+        OTHERS.fetch_add(ARENA, Ordering::Relaxed);
+        give(outside, ARENA);
+        assert_eq!(others(), 0);
     }
 }

@@ -24,7 +24,7 @@ const BY_SITE: f64 = 0.9;
 /// That what a body imports is imported whenever it runs.
 const BY_ANOTHER: f64 = 0.9;
 
-/// Probabilities settle after a few rounds: chains of imports are short.
+/// Chains of imports are short. Packages that import each other make each other likelier with every round, and are seldom.
 const ROUNDS: usize = 12;
 
 /// Whether a module belongs to tests: programs do not import it.

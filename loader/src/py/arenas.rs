@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 
+use super::call::HangThread;
 use crate::elf;
 
 /// `PyObjectArenaAllocator` (`Include/cpython/objimpl.h`, the same since CPython 3.4).
@@ -21,7 +22,8 @@ unsafe impl Send for ArenaAllocator {}
 // SAFETY: the same.
 unsafe impl Sync for ArenaAllocator {}
 
-type Exchange = unsafe extern "C" fn(*mut ArenaAllocator);
+/// They may wait for a lock of the interpreter's, and give up the GIL meanwhile.
+type Exchange = unsafe extern "C-unwind" fn(*mut ArenaAllocator);
 
 /// One of the two functions for it, which are not part of the stable ABI.
 fn exchange(name: &std::ffi::CStr) -> Option<Exchange> {
@@ -38,10 +40,14 @@ pub unsafe fn replace_arena_allocator(allocator: impl FnOnce(ArenaAllocator) -> 
     let get = exchange(c"PyObject_GetArenaAllocator");
     let (Some(get), Some(set)) = (get, exchange(c"PyObject_SetArenaAllocator")) else { return false };
     let mut current = ArenaAllocator { context: std::ptr::null_mut(), alloc: None, free: None };
+    let hang = HangThread;
     // SAFETY: writes the structure.
     unsafe { get(&raw mut current) };
-    let Some(mut own) = allocator(current) else { return false };
-    // SAFETY: reads the structure; and what this function asks for.
-    unsafe { set(&raw mut own) };
-    true
+    let own = allocator(current);
+    if let Some(mut own) = own {
+        // SAFETY: reads the structure; and what this function asks for.
+        unsafe { set(&raw mut own) };
+    }
+    std::mem::forget(hang);
+    own.is_some()
 }

@@ -10,7 +10,7 @@ use std::ptr;
 use pyo3_ffi::PyObject;
 
 /// Stops a thread that is being unwound; forgotten when a call returns as calls do.
-struct HangThread;
+pub(super) struct HangThread;
 
 impl Drop for HangThread {
     fn drop(&mut self) {

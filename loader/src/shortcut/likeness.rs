@@ -75,15 +75,14 @@ impl Likeness {
     pub fn learn(known: &Known, active: &Active) -> Result<Option<Likeness>> {
         let spec_class = active.importlib.module_spec.clone();
         let loader_class = active.importlib.source_loader.clone();
-        let Some(plain) = Look::learn(known, active, false)? else { return Ok(None) };
-        let Some(package) = Look::learn(known, active, true)? else { return Ok(None) };
+        let samples = [Sample::new(active, false)?, Sample::new(active, true)?];
+        let Some(plain) = Look::learn(known, active, &samples[0])? else { return Ok(None) };
+        let Some(package) = Look::learn(known, active, &samples[1])? else { return Ok(None) };
         let has_cached = plain.spec.iter().any(|(_, value)| matches!(value, Value::Cached));
         let likeness = Likeness { plain, package, spec_class, loader_class, has_cached };
-        for is_package in [false, true] {
-            let sample = Sample::new(active, is_package)?;
+        for (sample, original) in samples.iter().zip([&likeness.plain, &likeness.package]) {
             let made = likeness.make(&sample.parts())?;
-            let look = Look::of(&made, &sample)?;
-            let original = if is_package { &likeness.package } else { &likeness.plain };
+            let look = Look::of(&made, sample)?;
             if !look.is_some_and(|look| look.is_same(original)) {
                 return Ok(None);
             }
@@ -123,8 +122,7 @@ impl Likeness {
 
 impl Look {
     /// That of what importlib makes.
-    fn learn(known: &Known, active: &Active, is_package: bool) -> Result<Option<Look>> {
-        let sample = Sample::new(active, is_package)?;
+    fn learn(known: &Known, active: &Active, sample: &Sample) -> Result<Option<Look>> {
         let loader = active.importlib.source_loader.call(&[&sample.name, &sample.path])?;
         let keywords = py::dict()?;
         keywords.set_item(&py::interned(c"loader")?, &loader)?;
@@ -139,7 +137,7 @@ impl Look {
         let usual = made.spec.is_exactly(&active.importlib.module_spec)
             && made.loader.is_exactly(&active.importlib.source_loader)
             && made.module.is_module();
-        if usual { Look::of(&made, &sample) } else { Ok(None) }
+        if usual { Look::of(&made, sample) } else { Ok(None) }
     }
 
     fn of(made: &Made, sample: &Sample) -> Result<Option<Look>> {
