@@ -183,7 +183,8 @@ fn descriptors(python: &Interpreter) -> Result<()> {
     Ok(())
 }
 
-/// Objects that modules make lie in what is left of the copies' huge pages, and only those; memory comes and goes as ever.
+/// Objects that modules make lie in what is left of the copies' huge pages, and only those; memory comes and goes as ever. CPython 3.15
+/// asks for huge pages for all its arenas, which cannot be told from ours then.
 fn heap(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let run = |name: &str, value: &str| -> Result<Value> {
@@ -194,9 +195,11 @@ fn heap(python: &Interpreter) -> Result<()> {
         let mut take = |name: &str| report.as_object_mut().and_then(|map| map.remove(name)).and_then(|n| n.as_i64());
         let [inside, later, served] = ["in huge pages", "taken later", "served"].map(|name| take(name).unwrap_or(-1));
         ensure!(if serves { served > 100 } else { served == 0 }, "{served} modules served");
-        // Of a sample of nearly four thousand objects.
-        ensure!(if borrows { inside > 100 } else { inside == 0 }, "{inside} objects");
-        ensure!(later <= 0, "{later} bytes of huge pages were taken behind the imports");
+        if python.minor < 15 {
+            // Of a sample of nearly four thousand objects.
+            ensure!(if borrows { inside > 100 } else { inside == 0 }, "{inside} objects");
+            ensure!(later <= 0, "{later} bytes of huge pages were taken behind the imports");
+        }
         let expected = json!({
             "intact": true, "intact again": true, "intact later": true, "child": 7, "threads": [true, true, true, true],
         });
