@@ -43,22 +43,25 @@ impl Arena {
 
     /// The offset of `size` bytes that nobody had before, a multiple of 64; `None` without memory.
     pub fn take(&self, size: u32) -> Option<u32> {
-        let (offset, in_huge_pages) = Self::take_from(&mut self.chunks(), size)?;
-        if in_huge_pages {
+        let (offset, more_in_huge_pages) = Self::take_from(&mut self.chunks(), size)?;
+        // Nothing is locked: it may wait for the interpreter.
+        if more_in_huge_pages {
             heap::grow_into_huge_pages();
         }
         Some(offset)
     }
 
-    /// The offset, and whether it is beyond the pages of the usual size.
+    /// The offset, and whether it needed more memory in huge pages.
     fn take_from(chunks: &mut Vec<Chunk>, size: u32) -> Option<(u32, bool)> {
         let size = size.checked_next_multiple_of(ALIGN)?;
         if let Some(last) = chunks.last_mut() {
             // What was given back may end anywhere.
             last.taken = last.taken.next_multiple_of(ALIGN).min(last.size);
         }
+        let mut more_in_huge_pages = false;
         if chunks.last().is_none_or(|last| last.size - last.taken < size) {
             let first = if chunks.is_empty() { Chunk::small(size) } else { None };
+            more_in_huge_pages = first.is_none();
             let chunk = match first {
                 Some(small) => small,
                 None => Chunk::large(chunks.last(), size)?,
@@ -78,8 +81,7 @@ impl Arena {
             prefault(last.address + last.ready as usize, (ready - last.ready) as usize);
             last.ready = ready;
         }
-        let offset = last.offset + within;
-        Some((offset, offset as usize >= SMALL || last.size as usize > SMALL))
+        Some((last.offset + within, more_in_huge_pages))
     }
 
     /// Of the `size` bytes at `offset` that were taken, only the first `used` ones are. If they are not the last that were taken,
@@ -120,11 +122,12 @@ impl Chunk {
 
     /// The chunk after `last`, with room for `size` bytes, in huge pages.
     fn large(last: Option<&Chunk>, size: u32) -> Option<Chunk> {
+        let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
+        // Before anything is taken: it could not be given back.
+        offset.checked_add(size)?.checked_add(huge::MORE).filter(|end| *end < MOST)?;
         let rest = last.map(|last| Rest { end: last.end(), left: (last.size - last.taken) as usize });
         let memory = huge::take(size as usize, rest)?;
-        let offset = last.map_or(Some(0), |last| last.offset.checked_add(last.size))?;
-        let size =
-            u32::try_from(memory.len()).ok().filter(|size| offset.checked_add(*size).is_some_and(|end| end < MOST))?;
+        let size = u32::try_from(memory.len()).ok()?;
         Some(Chunk { offset, size, taken: 0, ready: size, address: memory.start })
     }
 

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::huge;
-use crate::kept;
+use crate::nesting;
 use crate::py::{self, ArenaAllocator};
 
 /// What is less is no arena: the interpreter has its stacks of frames from there, too, in pieces that threads come and go with.
@@ -42,7 +42,7 @@ pub fn grow_into_huge_pages() {
 unsafe extern "C" fn alloc(context: *mut c_void, size: usize) -> *mut c_void {
     // Only in the thread that copies units, and while it does.
     if size >= LEAST
-        && kept::Import::is_in_progress()
+        && nesting::is_in_import()
         && let Some(address) = huge::borrow(size)
     {
         return address as *mut c_void;
@@ -117,7 +117,7 @@ mod tests {
         let give = |address, size| unsafe { free(context, address, size) };
         let outside = get();
         assert_eq!(others(), ARENA);
-        let import = kept::Import::begin();
+        let import = nesting::Nested::begin();
         let inside = get();
         assert_eq!(others(), ARENA, "not from the other allocator");
         // SAFETY: so many bytes were given.

@@ -4,10 +4,11 @@
 //! A huge page is in memory as a whole from the first byte on that is touched: so nobody begins one for the sake of little.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, TryLockError};
 
 use crate::pages::page_size;
+use crate::unwaited::if_free;
 
 /// Size and alignment of a huge page.
 pub const HUGE: usize = 2 * 1024 * 1024;
@@ -17,7 +18,10 @@ pub const HUGE: usize = 2 * 1024 * 1024;
 const REGION: usize = 4 * 1024 * 1024;
 
 /// What copies get at once, if there is no reason for more.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = MORE as usize;
+
+/// What [`take`] gives is less than this larger than what it is asked for: a piece, or whole pages of any system's size.
+pub const MORE: u32 = 256 * 1024;
 
 /// Everything begins and ends at a multiple of this, which is what the interpreter's allocator cuts its arenas into.
 const GRAIN: usize = 16 * 1024;
@@ -50,22 +54,13 @@ pub struct Rest {
     pub left: usize,
 }
 
-/// Does something with the region, if nobody else does. Nobody waits, in a child of a fork least of all.
-fn with_region<T>(body: impl FnOnce(&mut Region) -> T) -> Option<T> {
-    match CURRENT.try_lock() {
-        Ok(mut region) => Some(body(&mut region)),
-        Err(TryLockError::Poisoned(poisoned)) => Some(body(&mut poisoned.into_inner())),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
-
 /// At least `size` bytes for copies, whole pages, from a huge page that was begun before if it has some left; what follows on the
 /// `rest` of what they have needs to be so much less. `None` without memory.
 pub fn take(size: usize, rest: Option<Rest>) -> Option<Range<usize>> {
     let grain = page_size().max(GRAIN);
     let size = size.checked_next_multiple_of(grain)?;
     let missing = |rest: Rest| Some((rest.end, size.checked_sub(rest.left)?.checked_next_multiple_of(grain)?));
-    let taken = with_region(|region| match rest.and_then(missing) {
+    let taken = if_free(&CURRENT, |region| match rest.and_then(missing) {
         Some((end, missing)) if end == region.next && missing <= region.end - region.next => region.take(missing),
         _ => region.take(size),
     });
@@ -75,7 +70,7 @@ pub fn take(size: usize, rest: Option<Rest>) -> Option<Range<usize>> {
 
 /// `size` bytes, whole pages, of a huge page that was begun, if it has so many. They are to be given back by [`give_back`] alone.
 pub fn borrow(size: usize) -> Option<usize> {
-    with_region(|region| {
+    if_free(&CURRENT, |region| {
         let free = LENT.iter().find(|lent| lent.load(Ordering::Relaxed) == 0)?;
         let lent = region.borrow(size)?;
         // Only here, where nobody else is, one that is free is taken.
@@ -211,7 +206,7 @@ mod tests {
     #[test]
     fn who_finds_the_region_in_use_gets_memory_all_the_same() {
         let _alone = one_by_one();
-        with_region(|_| {
+        if_free(&CURRENT, |_| {
             let alone = take(1, None).unwrap();
             assert_eq!(alone.len(), page_size().max(GRAIN));
             // SAFETY: just taken.

@@ -9,9 +9,11 @@ use std::cell::Cell;
 use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
-use std::sync::{Mutex, TryLockError};
+use std::sync::Mutex;
 
 use crate::file::{ImageFile, Stamp, Verdict};
+use crate::nesting::{self, Nested};
+use crate::unwaited::if_free;
 
 /// The lowest number of a kept descriptor. The system makes a larger table for a process from 64 on.
 const LOWEST: RawFd = 48;
@@ -20,54 +22,29 @@ const LOWEST: RawFd = 48;
 static KEPT: Mutex<Option<(RawFd, Stamp)>> = Mutex::new(None);
 
 thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State { imports: 0, has_read: false }) };
+    /// Whether a unit was read since the outermost import of this thread began.
+    static HAS_READ: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Of one thread.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    /// Imports in progress, one inside the other.
-    imports: u32,
-    /// Whether a unit was read since the outermost one began.
-    has_read: bool,
-}
-
-/// Does something with what is kept. Nobody waits, in a child of a fork least of all: who comes second keeps nothing.
-fn with_kept<T>(body: impl FnOnce(&mut Option<(RawFd, Stamp)>) -> T) -> Option<T> {
-    match KEPT.try_lock() {
-        Ok(mut kept) => Some(body(&mut kept)),
-        Err(TryLockError::Poisoned(poisoned)) => Some(body(&mut poisoned.into_inner())),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
-
-/// As long as it lives, an import is in progress in this thread.
+/// As long as it lives, an import is in progress in this thread, and the file may stay open.
 #[derive(Debug)]
-pub struct Import(());
+pub struct Import(Nested);
 
 impl Import {
     /// One begins.
     pub fn begin() -> Import {
-        let state = STATE.get();
-        STATE.set(State { imports: state.imports.saturating_add(1), ..state });
-        Import(())
-    }
-
-    /// Whether there is one in this thread.
-    pub fn is_in_progress() -> bool {
-        STATE.get().imports != 0
+        Import(Nested::begin())
     }
 }
 
 impl Drop for Import {
     fn drop(&mut self) {
-        let state = STATE.get();
-        if state.imports > 1 {
-            return STATE.set(State { imports: state.imports - 1, ..state });
+        if !self.0.is_outermost() {
+            return;
         }
-        STATE.set(State { imports: 0, has_read: false });
+        HAS_READ.set(false);
         // The next unit of another thread's import opens the file again.
-        if let Some((number, stamp)) = with_kept(Option::take).flatten() {
+        if let Some((number, stamp)) = if_free(&KEPT, Option::take).flatten() {
             drop(Open::of_kept(number, stamp));
         }
     }
@@ -85,7 +62,7 @@ pub struct Open {
 /// The kept file of this image, or what has its name now.
 pub fn open(image: &ImageFile) -> Option<Open> {
     let stamp = image.stamp();
-    if let Some((number, stamp)) = with_kept(|kept| kept.take_if(|(_, kept)| *kept == stamp)).flatten() {
+    if let Some((number, stamp)) = if_free(&KEPT, |kept| kept.take_if(|(_, kept)| *kept == stamp)).flatten() {
         let open = Open::of_kept(number, stamp);
         // Another file may wait for something, or lose what is read.
         if open.judge() != Verdict::Other {
@@ -114,12 +91,10 @@ impl Open {
 
     /// Keeps the image's file for the next unit, or closes it.
     pub fn keep(self) {
-        let State { imports, has_read } = STATE.get();
-        STATE.set(State { imports, has_read: imports != 0 });
-        if imports == 0 || !has_read {
+        if !nesting::is_in_import() || !HAS_READ.replace(true) {
             return;
         }
-        let stored = with_kept(|kept| {
+        let stored = if_free(&KEPT, |kept| {
             let is_free = kept.is_none();
             if is_free {
                 *kept = if self.was_kept { Some(self.file.as_raw_fd()) } else { move_up(&self.file) }

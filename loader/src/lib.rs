@@ -44,6 +44,7 @@ mod map;
 mod memory;
 mod module;
 mod module_loader;
+mod nesting;
 mod objects;
 mod opened;
 mod pages;
@@ -65,6 +66,7 @@ mod talk;
 mod texts;
 mod trace;
 mod unit;
+mod unwaited;
 mod unwind;
 
 /// Called by the interpreter to import the module.

@@ -44,8 +44,8 @@ pub fn mapped(constants: &Constants, layout: &Layout, parts: &[Part], is_text: i
 fn read_by_tracebacks(constants: &Constants, layout: &Layout) -> Vec<bool> {
     let mut read = vec![false; constants.len()];
     if layout.tracebacks_read_lines {
-        let is_empty = |id: NodeId| !matches!(constants.node(id), Node::Bytes(bytes) if !bytes.is_empty());
-        for code in constants.codes.iter().filter(|code| !is_empty(code.exceptiontable)) {
+        let has_bytes = |id: NodeId| matches!(constants.node(id), Node::Bytes(bytes) if !bytes.is_empty());
+        for code in constants.codes.iter().filter(|code| has_bytes(code.exceptiontable)) {
             read[code.linetable.0 as usize] = true;
         }
     }

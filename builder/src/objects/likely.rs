@@ -39,18 +39,28 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
         .into_par_iter()
         .map(|unit| imported_by(constants, opcodes, &known, unit, &names[unit]))
         .collect();
-    let alone = |name: &String| match name.as_str() {
+    let alone = names.iter().map(|name| alone(name)).collect();
+    probable(alone, &imported, &known.tops(names))
+}
+
+/// That a program imports a module for its own sake.
+fn alone(name: &str) -> f64 {
+    match name {
         "sitecustomize" | "usercustomize" => BY_SITE,
         name if is_test(name) => 0.0,
         name if name.contains('.') => WITHIN,
         _ => BY_ITSELF,
-    };
-    let tops = tops(names);
-    let importers = importers(&imported, &tops);
-    let mut probable: Vec<f64> = names.iter().map(alone).collect();
+    }
+}
+
+/// Probabilities from those that units have without being imported by others (`alone`), from what each of them imports and from the
+/// package that it lies in.
+fn probable(alone: Vec<f64>, imported: &[Vec<u32>], tops: &[u32]) -> Vec<f64> {
+    let importers = importers(imported, tops);
+    let mut probable = alone.clone();
     for _ in 0..ROUNDS {
-        let next = names.iter().zip(&importers).enumerate().map(|(unit, (name, importers))| {
-            let mut own = alone(name);
+        let next = alone.iter().zip(&importers).enumerate().map(|(unit, (alone, importers))| {
+            let mut own = *alone;
             let mut not = 1.0;
             for importers in importers.chunk_by(|(a, _), (b, _)| a == b) {
                 let likeliest = importers.iter().map(|(_, other)| probable[*other as usize]).fold(0.0, f64::max);
@@ -65,16 +75,6 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
         probable = next.collect();
     }
     probable
-}
-
-/// By unit, a number of the package that it lies in, whatever is in between.
-fn tops(names: &[String]) -> Vec<u32> {
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let mut number = |name| {
-        let next = numbers.len() as u32;
-        *numbers.entry(name).or_insert(next)
-    };
-    names.iter().map(|name| number(name.split('.').next().unwrap_or_default())).collect()
 }
 
 /// By unit, the units that import it, those of each package together.
@@ -116,19 +116,32 @@ pub fn probability_level(probability: f64) -> u8 {
 /// Modules by name, and which of them have others in them.
 struct Names<'a> {
     units: HashMap<&'a str, u32>,
-    packages: HashSet<&'a str>,
+    /// By package, what lies in it: the last part of the name, and the unit.
+    packages: HashMap<&'a str, Vec<(&'a str, u32)>>,
 }
 
 impl<'a> Names<'a> {
     fn new(names: &'a [String]) -> Self {
-        let packages = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+        let mut packages = HashMap::<_, Vec<_>>::new();
+        for (name, unit) in names.iter().zip(0..) {
+            if let Some((package, last)) = name.rsplit_once('.') {
+                packages.entry(package).or_default().push((last, unit));
+            }
+        }
         Names { units: names.iter().map(String::as_str).zip(0..).collect(), packages }
     }
 
-    /// The module and the packages around it, which come with it.
+    /// The module and the packages around it, which come with it; the outermost first. Packages without a file of their own are
+    /// none of the units.
     fn with_packages(&self, name: &str) -> impl Iterator<Item = u32> {
         let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
         ends.filter_map(|end| self.units.get(&name[..end]).copied())
+    }
+
+    /// By unit, the outermost package that it lies in.
+    fn tops(&self, names: &[String]) -> Vec<u32> {
+        let top = |(name, unit): (&String, u32)| self.with_packages(name).next().unwrap_or(unit);
+        names.iter().zip(0..).map(top).collect()
     }
 }
 
@@ -138,7 +151,7 @@ struct Imports<'a> {
     /// Of `import` and `from` statements, dots left out.
     modules: Vec<&'a str>,
     /// All names that it uses: submodules may be among them.
-    names: Vec<&'a str>,
+    names: HashSet<&'a str>,
 }
 
 /// The units that come with a unit, each once.
@@ -153,14 +166,8 @@ fn imported_by(constants: &Constants, opcodes: &Opcodes, names: &Names<'_>, unit
             full.clear();
             full.extend([around, if around.is_empty() || module.is_empty() { "" } else { "." }, module]);
             found.extend(names.with_packages(&full));
-            if names.packages.contains(full.as_str()) {
-                let len = full.len();
-                for inner in &imports.names {
-                    full.truncate(len);
-                    full.extend([".", inner]);
-                    found.extend(names.units.get(full.as_str()));
-                }
-            }
+            let inside = names.packages.get(full.as_str()).into_iter().flatten();
+            found.extend(inside.filter(|(last, _)| imports.names.contains(last)).map(|(_, unit)| *unit));
         }
     }
     found.sort_unstable();
@@ -197,10 +204,8 @@ fn imports<'a>(constants: &'a Constants, opcodes: &Opcodes, root: Option<NodeId>
         }
         todo.extend(constants.node(code.consts).items());
     }
-    for list in [&mut out.modules, &mut out.names] {
-        list.sort_unstable();
-        list.dedup();
-    }
+    out.modules.sort_unstable();
+    out.modules.dedup();
     out
 }
 
@@ -214,6 +219,47 @@ mod tests {
         assert!(level(1e-30) == 1 && level(WITHIN) > 1 && level(WITHIN) < level(BY_ITSELF));
         let levels = [0.0, 0.1, 0.5, 0.6, 0.76, 0.99, 1.0].map(probability_level);
         assert!(levels.is_sorted() && levels[0] == 0 && levels[2..] == [63, 64, 65, 69, 126], "{levels:?}");
+    }
+
+    /// Probabilities of modules with these names, which import each other so.
+    fn judged(modules: &[(&str, &[u32])]) -> Vec<f64> {
+        let names: Vec<String> = modules.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let imported: Vec<Vec<u32>> = modules.iter().map(|(_, imported)| imported.to_vec()).collect();
+        let alone = names.iter().map(|name| alone(name)).collect();
+        probable(alone, &imported, &Names::new(&names).tops(&names))
+    }
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-12
+    }
+
+    #[test]
+    fn many_modules_of_one_package_are_one_importer_and_two_packages_are_two() {
+        let many: Vec<String> = (0..10).map(|number| format!("large.m{number}")).collect();
+        let mut modules: Vec<(&str, &[u32])> = vec![("by_many", &[]), ("by_one", &[]), ("by_two", &[])];
+        modules.extend([("large", &[][..]), ("one", &[1, 2]), ("two", &[2])]);
+        modules.extend(many.iter().map(|name| (name.as_str(), &[0][..])));
+        let judged = judged(&modules);
+        let not = |p: f64| 1.0 - p;
+        let expected = |importers: &[f64]| importers.iter().fold(not(BY_ITSELF), |all, p| all * not(BY_ANOTHER * p));
+        assert!(near(not(judged[0]), expected(&[WITHIN])), "{judged:?}");
+        assert!(near(not(judged[1]), expected(&[BY_ITSELF])), "{judged:?}");
+        assert!(near(not(judged[2]), expected(&[BY_ITSELF, BY_ITSELF])), "{judged:?}");
+    }
+
+    #[test]
+    fn within_a_package_the_likeliest_counts_and_nobody_makes_itself_likely() {
+        let modules: [(&str, &[u32]); 5] =
+            [("ring", &[1]), ("ring.a", &[0, 2]), ("ring.b", &[0, 1, 2]), ("test_it", &[4]), ("it", &[])];
+        let judged = judged(&modules);
+        let expected = [BY_ITSELF, BY_ANOTHER * BY_ITSELF, BY_ANOTHER * BY_ANOTHER * BY_ITSELF, 0.0, BY_ITSELF];
+        assert!(judged.iter().zip(expected).all(|(judged, expected)| near(*judged, expected)), "{judged:?}");
+    }
+
+    #[test]
+    fn packages_without_a_file_of_their_own_keep_nothing_together() {
+        let names = ["space.a", "space.a.x", "space.b", "other", "other.deep.y"].map(str::to_owned);
+        assert_eq!(Names::new(&names).tops(&names), [0, 0, 2, 3, 3]);
     }
 
     #[test]

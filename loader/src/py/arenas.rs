@@ -31,23 +31,21 @@ fn exchange(name: &std::ffi::CStr) -> Option<Exchange> {
     elf::symbol(name).map(|address| unsafe { std::mem::transmute::<usize, Exchange>(address) })
 }
 
-/// Puts `allocator` in the place of another, that is given to it first; `false` if that cannot be done.
+/// Puts what `allocator` makes of the one that there is into its place, if that can be done.
 ///
 /// # Safety
 ///
 /// What it gives may be used until it is taken back, and it takes back what the other one gave.
-pub unsafe fn replace_arena_allocator(allocator: impl FnOnce(ArenaAllocator) -> Option<ArenaAllocator>) -> bool {
+pub unsafe fn replace_arena_allocator(allocator: impl FnOnce(ArenaAllocator) -> Option<ArenaAllocator>) {
     let get = exchange(c"PyObject_GetArenaAllocator");
-    let (Some(get), Some(set)) = (get, exchange(c"PyObject_SetArenaAllocator")) else { return false };
+    let (Some(get), Some(set)) = (get, exchange(c"PyObject_SetArenaAllocator")) else { return };
     let mut current = ArenaAllocator { context: std::ptr::null_mut(), alloc: None, free: None };
     let hang = HangThread;
     // SAFETY: writes the structure.
     unsafe { get(&raw mut current) };
-    let own = allocator(current);
-    if let Some(mut own) = own {
+    if let Some(mut own) = allocator(current) {
         // SAFETY: reads the structure; and what this function asks for.
         unsafe { set(&raw mut own) };
     }
     std::mem::forget(hang);
-    own.is_some()
 }
