@@ -63,8 +63,8 @@ impl Job {
                 }
                 Ok(())
             }
-            // These two must always work; that others do not is a result.
-            Err(error) if matches!(way, Way::Pyc | Way::Image) => Err(error),
+            // These must always work; that others do not is a result.
+            Err(error) if matches!(way, Way::Pyc | Way::Image | Way::Paused) => Err(error),
             Err(error) => {
                 eprintln!("  {} by {} is not possible: {error:#}", self.name, way.title());
                 self.starts.retain(|(other, _)| *other != way);
@@ -123,7 +123,7 @@ pub fn timed(way: Way, start: &Start, modules: &[&str]) -> Run {
 fn serde_name(way: Way) -> &'static str {
     match way {
         Way::Pyc => "pyc",
-        Way::Image => "image",
+        Way::Image | Way::Paused => "image",
         Way::Cds => "cds",
         Way::Zip => "zip",
         Way::Limit => "limit",
@@ -161,8 +161,12 @@ pub fn jobs(subjects: &Subjects, works: &[Work]) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
-        let starts = subjects.starts(work.name, work.modules, tracing).with_context(|| work.program())?;
-        let mut job = Job::new(work.name, work.program(), starts);
+        let (mut starts, reasons) =
+            subjects.starts(work.name, work.modules, tracing).with_context(|| work.program())?;
+        if !work.modules.is_empty() {
+            starts.insert(Way::Paused, subjects.start(Way::Paused));
+        }
+        let mut job = Job::new(work.name, work.program(), (starts, reasons));
         job.plain = (!work.modules.is_empty()).then(|| subjects.start(Way::Pyc));
         jobs.push(job);
     }

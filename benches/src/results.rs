@@ -23,6 +23,8 @@ pub enum Way {
     Pyc,
     /// The image, at its usual place.
     Image,
+    /// The same with `PYCDSGC=pause`.
+    Paused,
     /// code-data-share 0.1.0, with an archive of exactly what is imported.
     Cds,
     /// A zip file.
@@ -33,13 +35,14 @@ pub enum Way {
 
 impl Way {
     /// All, in the order of the report.
-    pub const ALL: [Way; 5] = [Way::Pyc, Way::Image, Way::Cds, Way::Zip, Way::Limit];
+    pub const ALL: [Way; 6] = [Way::Pyc, Way::Image, Way::Paused, Way::Cds, Way::Zip, Way::Limit];
 
     /// Its name in the report.
     pub fn title(self) -> &'static str {
         match self {
             Way::Pyc => ".pyc",
             Way::Image => "image",
+            Way::Paused => "image, collector paused",
             Way::Cds => "code-data-share",
             Way::Zip => "zip",
             Way::Limit => "limit",

@@ -87,13 +87,14 @@ impl Subjects {
         Ok(Subjects { plain, image, cds, built, remarks })
     }
 
-    /// A start in the way of `.pyc` files or of the image.
+    /// A start in the way of `.pyc` files or of the image, with the collector or without.
     pub fn start(&self, way: Way) -> Start {
-        let environment = match way {
-            Way::Image => &self.image,
-            _ => &self.plain,
+        let (environment, variables) = match way {
+            Way::Image => (&self.image, Vec::new()),
+            Way::Paused => (&self.image, vec![("PYCDSGC", "pause".into())]),
+            _ => (&self.plain, Vec::new()),
         };
-        Start { root: environment.root.clone(), variables: Vec::new(), memory: None, cwd: self.cwd() }
+        Start { root: environment.root.clone(), variables, memory: None, cwd: self.cwd() }
     }
 
     /// The working directory of all processes.

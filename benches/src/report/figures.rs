@@ -39,7 +39,8 @@ pub fn all(results: &Results) -> Vec<Figure> {
     all
 }
 
-const COMPARED: [Way; 4] = [Way::Image, Way::Cds, Way::Zip, Way::Limit];
+/// Each has its colour in all plots.
+const COMPARED: [Way; 5] = [Way::Image, Way::Cds, Way::Zip, Way::Limit, Way::Paused];
 
 /// Groups without any value, and colours that no group has, are left out.
 fn bars(

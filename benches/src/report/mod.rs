@@ -6,6 +6,7 @@ mod figures;
 mod mappings;
 mod markdown;
 mod pages;
+mod paused;
 mod profile;
 mod ratios;
 pub mod targets;
