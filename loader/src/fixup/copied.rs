@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::atomic::Ordering;
 
-use cds_layout::format::{Entry, Front, Name, Range};
+use cds_layout::format::{Entry, Front, Name, Range, SLOT};
 
 use super::{Fixups, Task, keep_file_name};
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ impl Fixups {
         let Copy { unit, own, offset, size, address } = copy;
         // SAFETY: just taken, and it follows on the objects.
         let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
-        let texts = self.texts(task, &unit.front()?, &mut room)?;
+        let texts = self.texts(task, &unit.front()?, own, &mut room)?;
         let moves = task.image.moves_of_copy(task.externs, own, address);
         // SAFETY: just taken, and filled.
         unsafe { task.image.adapt(own, address, &moves, &texts) };
@@ -94,7 +94,7 @@ impl Fixups {
     }
 
     /// Addresses of the strings that the image has no objects for, in their order: the name of the file is the last one.
-    fn texts(&self, task: &Task<'_>, front: &Front<'_>, room: &mut Room) -> Result<Vec<u64>, Failure> {
+    fn texts(&self, task: &Task<'_>, front: &Front<'_>, own: Range, room: &mut Room) -> Result<Vec<u64>, Failure> {
         let Task { image, externs, ref moves, .. } = *task;
         let mut texts = Vec::new();
         texts.try_reserve(TEXTS).map_err(|_| Failure::Python)?;
@@ -114,11 +114,15 @@ impl Fixups {
             };
             push(string.as_ptr())?;
         }
-        if let Some(own) = front.filename().ok_or(Failure::Malformed)?
-            && let Name::Text(slots) = own.string
+        if let Some(filename) = front.filename().ok_or(Failure::Malformed)?
+            && let Name::Text(slots) = filename.string
         {
+            // A reference is taken for each: there are no more than words.
+            if slots > own.size / SLOT {
+                return Err(Failure::Malformed);
+            }
             let path = task.filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
-            let string = self.file_name(path, own.interned)?;
+            let string = self.file_name(path, filename.interned)?;
             keep_file_name(string, slots as usize);
             push(string)?;
         }
