@@ -55,10 +55,7 @@ fn read_by_tracebacks(constants: &Constants, layout: &Layout) -> Vec<bool> {
 /// By node id, whether every unit that uses the object has one of its own; `mapped` ones are shared by all. What points to
 /// strings that are no objects of the image (`is_text`) cannot be shared, because it says so in words of the unit.
 pub fn copied(constants: &Constants, mapped: &[bool], is_text: impl Fn(NodeId) -> bool) -> Vec<bool> {
-    let mut users = vec![0u32; constants.len()];
-    for module in &constants.modules {
-        module.used.iter().for_each(|id| users[id.0 as usize] += 1);
-    }
+    let users = constants.users();
     let mut copied = vec![false; constants.len()];
     // Children have smaller ids.
     for number in 0..constants.len() {

@@ -20,14 +20,18 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// For the texts that have most users. `likely` is by unit, `users` by node.
+    /// For the texts of which the units would have most bytes. `likely` is by unit, `users`, those that are expected, by node.
     pub fn of_texts(constants: &Constants, likely: &[f64], users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
         let has_number = |id: &NodeId| {
             let fits = constants.node(*id).as_str().is_some_and(|text| text.ascii && text.data.len() <= LONGEST);
             fits && is_text(*id) && constants.owner(*id).is_none()
         };
         let mut texts: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(has_number).collect();
-        texts.sort_by(|a, b| users[b.0 as usize].total_cmp(&users[a.0 as usize]).then(a.cmp(b)));
+        let units = constants.users();
+        let size = |id: &NodeId| constants.node(*id).as_str().map_or(0, |text| text.data.len());
+        // By that the file is smaller.
+        let saved = |id: &NodeId| units[id.0 as usize] as usize * size(id);
+        texts.sort_by_key(|id| (Reverse(saved(id)), *id));
         texts.truncate(MAX_NUMBERS as usize);
         // What is used together lies together.
         let homes = homes(constants, likely);

@@ -52,6 +52,13 @@ impl Constants {
         Some(self.owner[id.0 as usize]).filter(|&o| o != SHARED)
     }
 
+    /// By node id, how many modules use it.
+    pub fn users(&self) -> Vec<u32> {
+        let mut users = vec![0; self.len()];
+        self.modules.iter().flat_map(|module| &module.used).for_each(|id| users[id.0 as usize] += 1);
+        users
+    }
+
     /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
