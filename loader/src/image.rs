@@ -2,20 +2,20 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cds_layout::format::{
-    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader,
-    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Reader, RootRecord, SLOT,
+    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::{self, ImageFile};
 use crate::malformed::Malformed;
 use crate::map::Mapping;
 use crate::memory::Memory;
-use crate::pages::{give_back, prefault};
+use crate::pages::give_back;
 use crate::reason::Reason;
-use crate::relocate::{Moves, TextWords, Window};
+use crate::segment::Segment;
 use crate::unit::Unit;
 
 /// The image of this process.
@@ -25,13 +25,10 @@ pub struct Image {
     pub header: Header,
     /// The file that it is mapped from.
     pub file: ImageFile,
+    /// The objects where they are mapped.
+    pub objects: Segment,
     base: usize,
     tables: Tables,
-    /// Address of the objects.
-    objects: usize,
-    /// Their bytes.
-    size: u32,
-    patched: AtomicU64,
     /// How many units were read.
     units_read: AtomicU32,
 }
@@ -123,17 +120,8 @@ impl Image {
         if tables.modules.len() / ModuleRecord::SIZE < header.module_count as usize {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
         }
-        let (objects, size) = (base + objects.position as usize, objects.size);
-        let image = Image {
-            header,
-            file,
-            base,
-            tables,
-            objects,
-            size,
-            patched: AtomicU64::new(0),
-            units_read: AtomicU32::new(0),
-        };
+        let objects = Segment::new(&header, base, objects);
+        let image = Image { header, file, objects, base, tables, units_read: AtomicU32::new(0) };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
@@ -152,11 +140,6 @@ impl Image {
     /// Whether the image lies where its addresses assume.
     pub fn is_at_preferred_base(&self) -> bool {
         self.base as u64 == self.header.preferred_base
-    }
-
-    /// How many slots were written so far.
-    pub fn patched(&self) -> u64 {
-        self.patched.load(Ordering::Relaxed)
     }
 
     /// Whether `address` lies in the image.
@@ -248,48 +231,6 @@ impl Image {
         Unit::new(record, Cow::Owned(table)).ok_or(Malformed)
     }
 
-    /// The objects of a unit that can be copied: one range beyond the pool.
-    pub fn own_range(&self, unit: &UnitRecord) -> Result<Range, Malformed> {
-        let is_own = |own: &Range| own.start >= self.header.pool && own.size.is_multiple_of(SLOT);
-        let own = unit.whole().filter(is_own).ok_or(Malformed)?;
-        self.words(own)?;
-        Ok(own)
-    }
-
-    /// Copies a range of objects to `address`, from the file or from the mapping.
-    ///
-    /// # Safety
-    ///
-    /// Nobody else has the `range.size` bytes at `address`, which is a multiple of a slot's size.
-    pub unsafe fn copy(&self, file: Option<&File>, range: Range, address: usize) -> Result<(), Malformed> {
-        let (start, count) = self.words(range)?;
-        // SAFETY: as this function says.
-        let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
-        match file {
-            Some(file) => {
-                // SAFETY: the same words.
-                let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
-                file::read(file, (start as usize - self.base) as u64, bytes)?;
-            }
-            // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
-            None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),
-        }
-        Ok(())
-    }
-
-    /// Moves all addresses in a copy of a range, and puts strings where words stand for them: `texts` are those that the unit
-    /// has no objects for, in their order.
-    ///
-    /// # Safety
-    ///
-    /// The copy is at `address`, and nobody else has it.
-    pub unsafe fn adapt(&self, range: Range, address: usize, moves: &Moves, texts: &[u64]) {
-        // SAFETY: as this function says.
-        let words = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, (range.size / SLOT) as usize) };
-        let texts = TextWords { start: self.predicted(self.size), addresses: texts };
-        self.count_patched(moves.apply_with(words, &texts));
-    }
-
     /// Notes that a unit's table is read from the mapping, and its objects if they are copied. Around each page that is read the
     /// system maps others: now and then they are given back, or a process would in time have all of them resident.
     pub fn reads_mapping(&self) {
@@ -300,37 +241,8 @@ impl Image {
         let tables = self.tables.fixups.as_ptr_range();
         give_back(tables.start as usize, tables.end as usize);
         if self.header.units == UnitUse::Copied {
-            give_back(self.objects + self.header.pool as usize, self.objects + self.size as usize);
+            self.objects.give_back_units();
         }
-    }
-
-    /// What has to be moved of objects that lie in the image, where the interpreter's addresses are so far from their words.
-    pub fn moves(&self, externs: u64) -> Moves {
-        let start = self.header.preferred_base;
-        let distance = (self.base as u64).wrapping_sub(start);
-        Moves::default().and(self.externs(externs)).and(Window { start, size: self.header.span, distance })
-    }
-
-    /// The same for the objects of a unit whose own ones were copied to `address`: then those of the image that it points to
-    /// lie in the pool.
-    pub fn moves_of_copy(&self, externs: u64, own: Range, address: usize) -> Moves {
-        let moved = (self.base as u64).wrapping_sub(self.header.preferred_base);
-        let (pool, start) = (self.predicted(0), self.predicted(own.start));
-        let distance = (address as u64).wrapping_sub(start);
-        Moves::default()
-            .and(self.externs(externs))
-            .and(Window { start: pool, size: u64::from(self.header.pool), distance: moved })
-            .and(Window { start, size: u64::from(own.size), distance })
-    }
-
-    fn externs(&self, distance: u64) -> Window {
-        Window { start: self.header.externs_start, size: self.header.externs_size, distance }
-    }
-
-    /// What slots that point to the object at an offset hold in the file.
-    fn predicted(&self, offset: u32) -> u64 {
-        let objects = (self.objects - self.base) as u64;
-        self.header.preferred_base.wrapping_add(objects).wrapping_add(u64::from(offset))
     }
 
     /// Numbers of records.
@@ -353,58 +265,9 @@ impl Image {
         text.get(self.tables.text)
     }
 
-    /// Address of the objects.
-    pub fn objects(&self) -> usize {
-        self.objects
-    }
-
     /// The objects where they are in the file.
     pub fn memory(&self) -> Memory<'_> {
-        let pool = self.header.pool;
-        let own = Range { start: pool, size: self.size - pool };
-        Memory::new(self, own, self.objects + pool as usize)
-    }
-
-    /// Counts slots that were written.
-    pub fn count_patched(&self, slots: u64) {
-        self.patched.fetch_add(slots, Ordering::Relaxed);
-    }
-
-    /// The words of a range of objects: where the first one is, and how many there are.
-    fn words(&self, range: Range) -> Result<(*mut u64, usize), Malformed> {
-        let end = u64::from(range.start) + u64::from(range.size);
-        if end > u64::from(self.size) || !range.start.is_multiple_of(SLOT) {
-            return Err(Malformed);
-        }
-        Ok(((self.objects + range.start as usize) as *mut u64, (range.size / SLOT) as usize))
-    }
-
-    /// Gets the pages of a range ready to be written to.
-    pub fn prefault(&self, range: Range) -> Result<(), Malformed> {
-        let (start, count) = self.words(range)?;
-        prefault(start as usize, count * size_of::<u64>());
-        Ok(())
-    }
-
-    /// Moves all addresses in a range of objects that nobody has used yet.
-    pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
-        let (start, count) = self.words(range)?;
-        prefault(start as usize, count * size_of::<u64>());
-        // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
-        let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
-        self.count_patched(moves.apply(words));
-        Ok(())
-    }
-
-    /// The piece of the pool with this number.
-    pub fn chunk(&self, number: u32) -> Option<Range> {
-        let start = number.checked_mul(CHUNK).filter(|start| *start < self.header.pool)?;
-        Some(Range { start, size: CHUNK.min(self.header.pool - start) })
-    }
-
-    /// Whether an offset lies in the pool.
-    pub fn is_in_pool(&self, offset: u32) -> bool {
-        offset < self.header.pool
+        Memory::in_place(&self.objects)
     }
 }
 

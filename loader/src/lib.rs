@@ -9,7 +9,7 @@
 //! mapping that a program gets, [`recipe`] makes the values. [`opened`] holds every image that is mapped.
 //!
 //! **Invariant**: all code runs with the GIL held, see [`py`].
-//! **Invariant**: tables are read in [`image`] only, objects in [`memory`] and [`image`], where every position is checked.
+//! **Invariant**: tables are read in [`image`] only, objects in [`memory`] and [`segment`], where every position is checked.
 //! **Invariant**: nothing of the image is written before a module or object that needs it is asked for.
 
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -55,6 +55,7 @@ mod reason;
 mod recipe;
 mod relocate;
 mod search;
+mod segment;
 mod settings;
 mod shortcut;
 mod spec;

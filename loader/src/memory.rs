@@ -2,31 +2,37 @@
 
 use cds_layout::format::{Range, SLOT, Slots};
 
-use crate::image::Image;
 use crate::malformed::Malformed;
 use crate::py::PyObject;
+use crate::segment::Segment;
 
 /// The pool, which is where it is in the image, and objects that are there, too, or were copied.
 ///
 /// Offsets are those of the image, wherever the objects are.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'a> {
-    image: &'a Image,
+    objects: &'a Segment,
     own: Range,
     address: usize,
 }
 
 impl<'a> Memory<'a> {
-    /// The pool and the objects `own`, which lie at `address`: at that of the image, or in memory that is never given back.
-    pub fn new(image: &'a Image, own: Range, address: usize) -> Self {
-        Memory { image, own, address }
+    /// The pool and the objects `own`, which were copied to `address`, to memory that is never given back.
+    pub fn copied(objects: &'a Segment, own: Range, address: usize) -> Self {
+        Memory { objects, own, address }
+    }
+
+    /// All objects, where they are in the image.
+    pub fn in_place(objects: &'a Segment) -> Self {
+        let own = objects.of_units();
+        Memory { objects, own, address: objects.address() + own.start as usize }
     }
 
     /// Address of `size` bytes at `offset`.
     fn locate(&self, offset: u32, size: u32) -> Result<usize, Malformed> {
         let end = u64::from(offset) + u64::from(size);
-        if end <= u64::from(self.image.header.pool) {
-            return Ok(self.image.objects() + offset as usize);
+        if end <= u64::from(self.objects.pool()) {
+            return Ok(self.objects.address() + offset as usize);
         }
         match offset.checked_sub(self.own.start) {
             Some(within) if end <= u64::from(self.own.start) + u64::from(self.own.size) => {
@@ -96,7 +102,7 @@ impl<'a> Memory<'a> {
                 }
             }
         }
-        self.image.count_patched(written);
+        self.objects.count_patched(written);
         Ok(())
     }
 
@@ -109,7 +115,7 @@ impl<'a> Memory<'a> {
         // SAFETY: aligned words within the writable objects, and as this function says.
         let words = unsafe { std::slice::from_raw_parts_mut(start, (range.size / SLOT) as usize) };
         let found = words.iter_mut().filter(|word| **word == old).map(|word| *word = new).count();
-        self.image.count_patched(found as u64);
+        self.objects.count_patched(found as u64);
         Ok(found)
     }
 }

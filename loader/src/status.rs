@@ -56,7 +56,7 @@ pub fn status() -> py::Result<Object> {
     set(c"modules", active.map(|active| number(active.image.header.module_count.into())).transpose()?)?;
     set(c"served", active.map(|active| load(&active.counters.served)).transpose()?)?;
     set(c"base", active.map(|active| py::string(base(active))).transpose()?)?;
-    set(c"patched_slots", active.map(|active| number(active.image.patched())).transpose()?)?;
+    set(c"patched_slots", active.map(|active| number(active.image.objects.patched())).transpose()?)?;
     Ok(dict)
 }
 
@@ -86,7 +86,7 @@ unsafe extern "C" fn summarize(_self: *mut PyObject, _none: *mut PyObject) -> *m
             load(&counters.aside),
             load(&counters.unknown),
             base(active),
-            active.image.patched(),
+            active.image.objects.patched(),
         ));
     }
     py::none().into_ptr()

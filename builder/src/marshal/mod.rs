@@ -15,6 +15,7 @@
 mod cursor;
 mod error;
 mod number;
+mod open;
 mod path;
 mod reader;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Where in a value a fault lies, as people write it: `[3]['a']{2}`.
 
 use super::error::{MarshalError, Problem};
-use super::reader::{Kind, Open, Reader};
+use super::open::{Kind, Open};
+use super::reader::Reader;
 use crate::graph::{Graph, Object};
 use std::fmt::{Display, Formatter};
 

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::error::{MarshalError, Problem};
+use super::open::{Kind, Open, Scalars};
 use super::value::Value;
 use super::{Limits, number, text, validate};
 use crate::graph::{Code, Graph, Int, ObjId, Object};
@@ -33,39 +34,6 @@ struct Singletons {
     false_: Option<ObjId>,
     true_: Option<ObjId>,
     ellipsis: Option<ObjId>,
-}
-
-/// A container whose items are being read.
-pub(super) struct Open {
-    pub(super) kind: Kind,
-    /// Offset of the type code.
-    pub(super) at: usize,
-    /// Where the container's items start in [`Reader::items`].
-    pub(super) first: usize,
-    /// Number of items.
-    count: usize,
-    /// Its number, if it has one.
-    pub(super) number: Option<usize>,
-}
-
-pub(super) enum Kind {
-    Tuple,
-    FrozenSet,
-    Slice,
-    Code(Box<Scalars>),
-    List,
-    Set,
-    Dict,
-}
-
-/// The integers of a code object; its objects come in between.
-pub(super) struct Scalars {
-    argcount: i32,
-    posonlyargcount: i32,
-    kwonlyargcount: i32,
-    stacksize: i32,
-    flags: i32,
-    firstlineno: i32,
 }
 
 /// Objects of a code object, in the order of the data.

@@ -1,7 +1,7 @@
 //! What the value of a named object must fulfil beyond what marshal can write: whatever is hashed can be hashed.
 
 use super::error::{MarshalError, Problem};
-use super::reader::{Kind, Open};
+use super::open::{Kind, Open};
 use crate::graph::{Graph, ObjId, Object};
 
 /// How deep the hash function of the interpreter may recurse: `MAX_MARSHAL_STACK_DEPTH`, so that every value that

@@ -39,9 +39,9 @@ impl Fixups {
         // SAFETY: just taken, and it follows on the objects.
         let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
         let texts = self.texts(task, &unit.front()?, own, &mut room)?;
-        let moves = task.image.moves_of_copy(task.externs, own, address);
+        let moves = task.image.objects.moves_of_copy(task.externs, own, address);
         // SAFETY: just taken, and filled.
-        unsafe { task.image.adapt(own, address, &moves, &texts) };
+        unsafe { task.image.objects.adapt(own, address, &moves, &texts) };
         self.copies.shrink(offset, size, size - room.left());
         Ok((unit, offset))
     }
@@ -83,13 +83,13 @@ impl Fixups {
             Some(file) => image.read_unit(file, number)?,
             None => image.unit(number).ok_or(Failure::Malformed)?,
         };
-        let own = image.own_range(&unit.record)?;
+        let own = image.objects.own_range(&unit.record)?;
         let room = unit.front()?.texts().ok_or(Failure::Malformed)?.room;
         let size = own.size.checked_add(room).ok_or(Failure::Malformed)?;
         let offset = self.copies.take(size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
         // SAFETY: just taken.
-        unsafe { image.copy(file, own, address) }.inspect_err(|_| self.copies.shrink(offset, size, 0))?;
+        unsafe { image.objects.copy(file, own, address) }.inspect_err(|_| self.copies.shrink(offset, size, 0))?;
         Ok(Copy { unit, own, offset, size, address })
     }
 

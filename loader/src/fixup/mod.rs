@@ -115,7 +115,7 @@ impl Fixups {
         self.units.set(number, BUSY);
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
-            self.apply(&Task { image, number, filename, externs, moves: image.moves(externs) })
+            self.apply(&Task { image, number, filename, externs, moves: image.objects.moves(externs) })
         });
         self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
         result.map(|(memory, _)| memory)
@@ -126,8 +126,8 @@ impl Fixups {
         match image.header.units {
             UnitUse::InPlace => Ok(image.memory()),
             UnitUse::Copied => {
-                let own = image.own_range(unit)?;
-                Ok(Memory::new(image, own, self.copies.address(offset).ok_or(Failure::Python)?))
+                let own = image.objects.own_range(unit)?;
+                Ok(Memory::copied(&image.objects, own, self.copies.address(offset).ok_or(Failure::Python)?))
             }
         }
     }
@@ -146,9 +146,9 @@ impl Fixups {
             return Err(Failure::Malformed);
         }
         if moves.is_empty() {
-            image.prefault(unit.record.written)?;
+            image.objects.prefault(unit.record.written)?;
         } else {
-            unit.record.ranges().into_iter().try_for_each(|range| image.relocate(range, moves))?;
+            unit.record.ranges().into_iter().try_for_each(|range| image.objects.relocate(range, moves))?;
         }
         Ok((unit, 0))
     }
@@ -230,8 +230,8 @@ impl Fixups {
     /// Gets a piece of the pool ready, once: moves the addresses in it, if that is to be done.
     fn prepare_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
         if self.chunks.get(number) == Some(0) {
-            let range = image.chunk(number).ok_or(Failure::Malformed)?;
-            if moves.is_empty() { image.prefault(range) } else { image.relocate(range, moves) }?;
+            let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
+            if moves.is_empty() { image.objects.prefault(range) } else { image.objects.relocate(range, moves) }?;
             self.chunks.set(number, 1);
         }
         Ok(())
@@ -239,12 +239,12 @@ impl Fixups {
 
     /// The same for the string at `offset`, if it is in the pool. Its head may lie in two pieces.
     fn prepare_string(&self, image: &Image, offset: u32, moves: &Moves) -> Result<(), Failure> {
-        if !image.is_in_pool(offset) {
+        if !image.objects.is_in_pool(offset) {
             return Ok(());
         }
         let (first, last) = (offset / CHUNK, offset.saturating_add(self.strings.head_size() - 1) / CHUNK);
         self.prepare_chunk(image, first, moves)?;
-        if last != first && image.chunk(last).is_some() {
+        if last != first && image.objects.chunk(last).is_some() {
             self.prepare_chunk(image, last, moves)?;
         }
         Ok(())
