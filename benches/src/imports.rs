@@ -117,10 +117,11 @@ fn nothing(start: &Start, round: usize) -> Result<Finished> {
 
 /// The run that imports with a clock.
 pub fn timed(way: Way, start: &Start, modules: &[&str]) -> Run {
-    start.python().arg("-P").arg(program("clock.py")).arg(serde_name(way)).args(&start.memory).args(modules)
+    start.python().arg("-P").arg(program("clock.py")).arg(clock_way(way)).args(&start.memory).args(modules)
 }
 
-fn serde_name(way: Way) -> &'static str {
+/// What `clock.py` calls the way.
+fn clock_way(way: Way) -> &'static str {
     match way {
         Way::Pyc => "pyc",
         Way::Image | Way::Paused => "image",

@@ -169,7 +169,9 @@ mod tests {
             let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, *size) };
             assert!(bytes.iter().all(|found| *found == byte));
         }
-        assert_eq!(arena.take(u32::MAX), None);
+        let last = arena.take(0).unwrap();
+        assert_eq!((arena.take(u32::MAX), arena.take(u32::MAX - huge::MORE)), (None, None));
+        assert_eq!(arena.take(0), Some(last), "nothing was taken for what has no offset");
     }
 
     #[test]

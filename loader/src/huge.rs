@@ -18,10 +18,10 @@ pub const HUGE: usize = 2 * 1024 * 1024;
 const REGION: usize = 4 * 1024 * 1024;
 
 /// What copies get at once, if there is no reason for more.
-const PIECE: usize = MORE as usize;
+const PIECE: usize = 256 * 1024;
 
-/// What [`take`] gives is less than this larger than what it is asked for: a piece, or whole pages of any system's size.
-pub const MORE: u32 = 256 * 1024;
+/// By no more than this what [`take`] gives is larger than what it is asked for: a piece is, or what is missing to whole pages.
+pub const MORE: u32 = PIECE as u32;
 
 /// Everything begins and ends at a multiple of this, which is what the interpreter's allocator cuts its arenas into.
 const GRAIN: usize = 16 * 1024;

@@ -133,7 +133,8 @@ impl Segment {
     pub fn relocate(&self, range: Range, moves: &Moves) -> Result<(), Malformed> {
         let (start, count) = self.words(range)?;
         prefault(start as usize, count * size_of::<u64>());
-        // SAFETY: aligned words in a writable segment of an object that stays mapped, and as this function says.
+        // SAFETY: aligned words in a writable segment of an object that stays mapped; the GIL is held, and units that nobody has used
+        // nobody else knows.
         let words = unsafe { std::slice::from_raw_parts_mut(start, count) };
         self.count_patched(moves.apply(words));
         Ok(())

@@ -1,7 +1,7 @@
 //! Units that are copied: what happens when a part of the image, or its file, is not what it was.
 
 use anyhow::{Context, Result, ensure};
-use cds_layout::format::{Range, Reader, Section, SectionKind, UnitRecord, find_header};
+use cds_layout::format::{Range, Reader, SLOT, Section, SectionKind, UnitRecord, Writer, find_header};
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
@@ -17,6 +17,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         &[
             ("verified", verified),
             ("tables_verified", tables_verified),
+            ("more_names_than_words", more_names_than_words),
             ("one_damaged", one_damaged),
             ("overwritten", overwritten),
             ("replaced", replaced),
@@ -156,6 +157,40 @@ fn tables_verified(python: &Interpreter) -> Result<()> {
     let back = table + unit.front as usize;
     ensure!(image[back] > 0 && image[back] < 0x80, "a unit without chunks of the pool, or with too many for this test");
     see(back + 1, image[back + 1] + 1, "does not list its chunk")
+}
+
+/// A table that says, with a right checksum, that the file name is in more words than the unit has: the loader would take a
+/// reference for each.
+fn more_names_than_words(python: &Interpreter) -> Result<()> {
+    const MOST: u8 = 0x7f;
+    let environment = Environment::small(python)?;
+    let names = ["bare", "other"];
+    for name in names {
+        write(environment.site.join(format!("{name}.py")), "VALUE = 1\n")?;
+    }
+    environment.build(&environment.image())?.args(["--units", "copied"]).args(names).ok()?;
+    let mut image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    let at = places.units.position as usize;
+    let unit = UnitRecord::decode(&mut Reader::new(&image[at..])).context("no unit")?;
+    let words = unit.whole().context("no unit that is copied")?.size / SLOT;
+    let table = (places.fixups.position + unit.table) as usize;
+    let front = table..table + unit.front as usize;
+    ensure!(image[front.end - 1] == 1 && words < MOST.into(), "{words} words, {} names", image[front.end - 1]);
+    image[front.end - 1] = MOST;
+    let mut record = Writer::new();
+    UnitRecord { front_checksum: unit.front_sum(&image[front]), ..unit }.encode(&mut record);
+    image[at..at + UnitRecord::SIZE].copy_from_slice(&record.bytes);
+    std::fs::remove_file(environment.image())?;
+    write(environment.image(), &image)?;
+    let output = tools()?.cds_build().arg("verify").arg(environment.image()).output()?;
+    let text = "unit 0 has its file name more often than it has words";
+    ensure!(output.status == 1 && output.stderr.contains(text), "{output}");
+    ensure!(!output.stderr.contains("checksum"), "{output}");
+    let text = "import bare, other, cds_loader\nprint(bare.VALUE + other.VALUE, cds_loader.status()['served'])";
+    let output = environment.script(text)?.silent()?;
+    ensure!(output.stdout == "2 1\n", "{output}");
+    Ok(())
 }
 
 /// A unit whose record says that it is enormous is left to the ordinary import; all others are served.

@@ -17,6 +17,7 @@ mod layouts;
 mod objects;
 mod opcodes;
 mod oracle;
+mod order;
 mod outcomes;
 mod packages;
 mod packaging;
@@ -41,8 +42,9 @@ use libtest_mimic::{Arguments, Trial};
 type Suite = fn(&Interpreters) -> Vec<Trial>;
 
 /// Suites that run where the workspace is built, and why not in the folder, too.
-const HERE: [(&str, Suite, &str); 3] = [
+const HERE: [(&str, Suite, &str); 4] = [
     ("tidy", tidy::trials, "it needs no interpreter"),
+    ("order", order::trials, "it needs no interpreter"),
     ("cli", cli::trials, "it needs no interpreter"),
     ("packaging", packaging::trials, "it needs cargo"),
 ];

@@ -212,6 +212,10 @@ impl Checker<'_, '_> {
             if !is_right {
                 self.report("fixups", format!("unit {number} has strings of a kind that its use does not know"));
             }
+            let words = record.whole().map_or(0, |own| own.size / SLOT);
+            if matches!(unit.filename, Some(Filename { string: Name::Text(slots), .. }) if slots > words) {
+                self.report("fixups", format!("unit {number} has its file name more often than it has words"));
+            }
             if own_name.is_some_and(|string| !self.is_place(string)) {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));
             }

@@ -55,7 +55,7 @@ fn read_by_tracebacks(constants: &Constants, layout: &Layout) -> Vec<bool> {
 /// By node id, whether every unit that uses the object has one of its own; `mapped` ones are shared by all. What points to
 /// strings that are no objects of the image (`is_text`) cannot be shared, because it says so in words of the unit.
 pub fn copied(constants: &Constants, mapped: &[bool], is_text: impl Fn(NodeId) -> bool) -> Vec<bool> {
-    let users = constants.users();
+    let units = constants.unit_counts();
     let mut copied = vec![false; constants.len()];
     // Children have smaller ids.
     for number in 0..constants.len() {
@@ -67,7 +67,7 @@ pub fn copied(constants: &Constants, mapped: &[bool], is_text: impl Fn(NodeId) -
             node => node.items().iter().any(of_unit),
         };
         let is_shared = constants.owner(id).is_none() && !node.is_interned() && !matches!(node, Node::Extern(_));
-        copied[number] = is_shared && !mapped[number] && (refers || users[number] <= FEW);
+        copied[number] = is_shared && !mapped[number] && (refers || units[number] <= FEW);
     }
     copied
 }

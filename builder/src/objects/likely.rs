@@ -39,18 +39,19 @@ pub fn likely(constants: &Constants, opcodes: &Opcodes, names: &[String]) -> Vec
         .into_par_iter()
         .map(|unit| imported_by(constants, opcodes, &known, unit, &names[unit]))
         .collect();
-    let alone = names.iter().map(|name| alone(name)).collect();
-    probable(alone, &imported, &known.tops(names))
+    let tops = known.tops(names);
+    probable(alone(names, &tops), &imported, &tops)
 }
 
-/// That a program imports a module for its own sake.
-fn alone(name: &str) -> f64 {
-    match name {
+/// By unit, the probability that a program imports it for its own sake.
+fn alone(names: &[String], tops: &[u32]) -> Vec<f64> {
+    let alone = |(name, unit): (&String, u32)| match name.as_str() {
         "sitecustomize" | "usercustomize" => BY_SITE,
         name if is_test(name) => 0.0,
-        name if name.contains('.') => WITHIN,
-        _ => BY_ITSELF,
-    }
+        _ if tops[unit as usize] == unit => BY_ITSELF,
+        _ => WITHIN,
+    };
+    names.iter().zip(0..).map(alone).collect()
 }
 
 /// Probabilities from those that units have without being imported by others (`alone`), from what each of them imports and from the
@@ -90,7 +91,7 @@ fn importers(imported: &[Vec<u32>], tops: &[u32]) -> Vec<Vec<(u32, u32)>> {
 }
 
 /// By node, how many units are expected to use it in one process.
-pub fn users(constants: &Constants, likely: &[f64]) -> Vec<f64> {
+pub fn expected_users(constants: &Constants, likely: &[f64]) -> Vec<f64> {
     let mut users = vec![0.0; constants.len()];
     for (module, likely) in constants.modules.iter().zip(likely) {
         module.used.iter().for_each(|id| users[id.0 as usize] += likely);
@@ -138,7 +139,13 @@ impl<'a> Names<'a> {
         ends.filter_map(|end| self.units.get(&name[..end]).copied())
     }
 
-    /// By unit, the outermost package that it lies in.
+    /// What lies in a package and has one of these names there.
+    fn inside(&self, package: &str, names: &HashSet<&str>) -> impl Iterator<Item = u32> {
+        let inside = self.packages.get(package).into_iter().flatten();
+        inside.filter(|(last, _)| names.contains(last)).map(|(_, unit)| *unit)
+    }
+
+    /// By unit, the outermost package that it lies in, and has a unit: itself, if there is none.
     fn tops(&self, names: &[String]) -> Vec<u32> {
         let top = |(name, unit): (&String, u32)| self.with_packages(name).next().unwrap_or(unit);
         names.iter().zip(0..).map(top).collect()
@@ -166,8 +173,7 @@ fn imported_by(constants: &Constants, opcodes: &Opcodes, names: &Names<'_>, unit
             full.clear();
             full.extend([around, if around.is_empty() || module.is_empty() { "" } else { "." }, module]);
             found.extend(names.with_packages(&full));
-            let inside = names.packages.get(full.as_str()).into_iter().flatten();
-            found.extend(inside.filter(|(last, _)| imports.names.contains(last)).map(|(_, unit)| *unit));
+            found.extend(names.inside(&full, &imports.names));
         }
     }
     found.sort_unstable();
@@ -225,8 +231,8 @@ mod tests {
     fn judged(modules: &[(&str, &[u32])]) -> Vec<f64> {
         let names: Vec<String> = modules.iter().map(|(name, _)| (*name).to_owned()).collect();
         let imported: Vec<Vec<u32>> = modules.iter().map(|(_, imported)| imported.to_vec()).collect();
-        let alone = names.iter().map(|name| alone(name)).collect();
-        probable(alone, &imported, &Names::new(&names).tops(&names))
+        let tops = Names::new(&names).tops(&names);
+        probable(alone(&names, &tops), &imported, &tops)
     }
 
     fn near(a: f64, b: f64) -> bool {
@@ -259,7 +265,24 @@ mod tests {
     #[test]
     fn packages_without_a_file_of_their_own_keep_nothing_together() {
         let names = ["space.a", "space.a.x", "space.b", "other", "other.deep.y"].map(str::to_owned);
-        assert_eq!(Names::new(&names).tops(&names), [0, 0, 2, 3, 3]);
+        let tops = Names::new(&names).tops(&names);
+        assert_eq!(tops, [0, 0, 2, 3, 3]);
+        assert_eq!(alone(&names, &tops), [BY_ITSELF, WITHIN, BY_ITSELF, BY_ITSELF, WITHIN]);
+    }
+
+    #[test]
+    fn names_that_a_body_uses_may_be_modules_of_a_package() {
+        let names = ["p", "p.a", "p.b", "p.b.a", "q.a"].map(str::to_owned);
+        let known = Names::new(&names);
+        let inside =
+            |package, used: &[&str]| known.inside(package, &used.iter().copied().collect()).collect::<Vec<_>>();
+        assert_eq!(inside("p", &["a", "c"]), [1]);
+        assert_eq!(inside("p", &["a", "b"]), [1, 2]);
+        assert_eq!(inside("p.b", &["a"]), [3]);
+        assert_eq!(inside("q", &["a"]), [4], "a package without a file of its own");
+        assert_eq!(inside("p.a", &["a"]), [0; 0]);
+        assert_eq!(known.with_packages("p.b.a").collect::<Vec<_>>(), [0, 2, 3]);
+        assert_eq!(known.with_packages("q.a").collect::<Vec<_>>(), [4]);
     }
 
     #[test]

@@ -20,17 +20,20 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// For the texts of which the units would have most bytes. `likely` is by unit, `users`, those that are expected, by node.
+    /// For the texts of which the units would have most bytes. `likely` is by unit; `users`, by node, is how many units
+    /// are expected to use it in a process.
     pub fn of_texts(constants: &Constants, likely: &[f64], users: &[f64], is_text: impl Fn(NodeId) -> bool) -> Numbers {
         let has_number = |id: &NodeId| {
             let fits = constants.node(*id).as_str().is_some_and(|text| text.ascii && text.data.len() <= LONGEST);
             fits && is_text(*id) && constants.owner(*id).is_none()
         };
         let mut texts: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(has_number).collect();
-        let units = constants.users();
-        let size = |id: &NodeId| constants.node(*id).as_str().map_or(0, |text| text.data.len());
-        // By that the file is smaller.
-        let saved = |id: &NodeId| units[id.0 as usize] as usize * size(id);
+        let units = constants.unit_counts();
+        // By about so much the file is smaller: a number is a byte longer than the head of a text, which is stored once all the same.
+        let saved = |id: &NodeId| {
+            let length = constants.node(*id).as_str().map_or(0, |text| text.data.len());
+            (units[id.0 as usize] as usize * length.saturating_sub(1)).saturating_sub(length)
+        };
         texts.sort_by_key(|id| (Reverse(saved(id)), *id));
         texts.truncate(MAX_NUMBERS as usize);
         // What is used together lies together.

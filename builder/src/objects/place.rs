@@ -4,7 +4,7 @@
 //! Offsets count from the start of the objects.
 
 use super::copies::{copied, mapped};
-use super::likely::{likely, probability_level, users};
+use super::likely::{expected_users, likely, probability_level};
 use super::numbers::Numbers;
 use super::part::{Known, Part, parts};
 use super::pool;
@@ -180,7 +180,7 @@ pub fn place(
 ) -> Result<Placement, TooLarge> {
     let Use { units: units_are, fixed_addresses, names } = used;
     let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
-    let users = users(constants, &likely);
+    let users = expected_users(constants, &likely);
     // Units that are copied have the text of their interned strings in their tables.
     let is_static = |id| known(id) == Known::Static;
     let is_text = |id| units_are == UnitUse::Copied && (constants.node(id).is_interned() || is_static(id));

@@ -53,10 +53,10 @@ impl Constants {
     }
 
     /// By node id, how many modules use it.
-    pub fn users(&self) -> Vec<u32> {
-        let mut users = vec![0; self.len()];
-        self.modules.iter().flat_map(|module| &module.used).for_each(|id| users[id.0 as usize] += 1);
-        users
+    pub fn unit_counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.len()];
+        self.modules.iter().flat_map(|module| &module.used).for_each(|id| counts[id.0 as usize] += 1);
+        counts
     }
 
     /// Number of nodes.
