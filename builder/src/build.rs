@@ -168,8 +168,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     // Only bytes from here on: what they were made of makes room for the file.
     drop(units);
     drop(constants);
-    let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
-    let frame = elf::frame(&sizes, written.bytes.len())?;
+    let frame = elf::frame(&elf::sizes(&encoded), written.bytes.len())?;
 
     // The base follows from the contents.
     let mut hash = Sha256::new();

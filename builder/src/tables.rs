@@ -1,7 +1,7 @@
 //! The records of an image: text, roots, directories, modules, index, externs, named objects and notes.
 
 use crate::code::ModuleCode;
-use crate::discover::{Discovery, FoundKind};
+use crate::discover::{Discovery, FoundKind, Root};
 use crate::fixups::{self, Statics};
 use crate::named::NamedObject;
 use crate::objects::Placement;
@@ -13,7 +13,7 @@ use cds_layout::format::{
     SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, ValueKind, Writer, build_index,
     checksum32, encode_numbered, tables_checksum,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The records of an image.
 #[derive(Debug)]
@@ -47,23 +47,29 @@ pub struct BuiltObject {
     pub size: u32,
 }
 
-/// The text section in the making; equal texts are stored once.
-#[derive(Debug, Default)]
+/// The text section; equal texts are stored once.
+#[derive(Debug)]
 struct Text {
     bytes: Vec<u8>,
     known: HashMap<String, TextRef>,
 }
 
 impl Text {
-    fn add(&mut self, text: &str) -> TextRef {
-        if let Some(&known) = self.known.get(text) {
-            return known;
+    /// Lays texts out, the first ones at the end of the section: what is behind it is read with them.
+    fn ending_with(texts: Vec<&str>) -> Text {
+        let mut seen = HashSet::new();
+        let texts: Vec<&str> = texts.into_iter().filter(|text| seen.insert(*text)).collect();
+        let (mut bytes, mut known) = (Vec::new(), HashMap::new());
+        for text in texts.into_iter().rev() {
+            known.insert(text.to_owned(), TextRef { start: bytes.len() as u32, len: text.len() as u32 });
+            bytes.extend_from_slice(text.as_bytes());
         }
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(text.as_bytes());
-        let added = TextRef { start, len: text.len() as u32 };
-        self.known.insert(text.to_owned(), added);
-        added
+        Text { bytes, known }
+    }
+
+    /// Where one of them is.
+    fn at(&self, text: &str) -> TextRef {
+        self.known[text]
     }
 }
 
@@ -95,15 +101,27 @@ pub struct Plan<'a> {
 /// Assembles the records.
 pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
     let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
-    let mut text = Text::default();
-    let roots = discovery
-        .roots
-        .iter()
-        .map(|root| {
-            let (kind, relative) = relative_root(target, &root.path, root.role);
-            RootRecord { kind, relative: text.add(&relative), predicted: text.add(&root.path) }
-        })
-        .collect();
+    let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
+    let unit_numbers = unit_numbers(placement);
+    let number_of = |module: usize| with_code.get(&module).map(|&unit| unit_numbers[unit as usize]);
+    // What programs are likely to import lies close together, with what it says of itself; the few that have no code come first.
+    let mut order: Vec<usize> = (0..discovery.modules.len()).collect();
+    order.sort_by_key(|&module| number_of(module));
+
+    let places: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
+    let of_roots = discovery.roots.iter().zip(&places).flat_map(|(root, (_, relative))| [&**relative, &root.path]);
+    let of_directories = discovery.directories.keys().map(|(_, relative)| &**relative);
+    let found = order.iter().map(|&number| &discovery.modules[number]);
+    let of_modules = found.flat_map(|found| [&*found.name, &found.file]);
+    let of_objects = plan.objects.iter().map(|object| &*object.name);
+    let text = Text::ending_with(of_roots.chain(of_directories).chain(of_objects).chain(of_modules).collect());
+
+    let root = |(root, (kind, relative)): (&Root, &(RootKind, String))| RootRecord {
+        kind: *kind,
+        relative: text.at(relative),
+        predicted: text.at(&root.path),
+    };
+    let roots = discovery.roots.iter().zip(&places).map(root).collect();
 
     let mut directories = Vec::new();
     let mut numbers: BTreeMap<(usize, String), u32> = BTreeMap::new();
@@ -111,19 +129,14 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         numbers.insert((*root, relative.clone()), directories.len() as u32);
         // Roots change whenever something is installed, this image for one: they are listed at run time.
         let mtime_ns = if relative.is_empty() { 0 } else { mtime_ns };
-        let record = DirectoryRecord { root: *root as u32, relative: text.add(relative), mtime_ns, checksum: 0 };
+        let record = DirectoryRecord { root: *root as u32, relative: text.at(relative), mtime_ns, checksum: 0 };
         directories.push(DirectoryRecord { checksum: record.sum(relative), ..record });
     }
 
-    let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
-    let unit_numbers = unit_numbers(placement);
-    let number_of = |module: usize| with_code.get(&module).map(|&unit| unit_numbers[unit as usize]);
-    // What programs are likely to import lies close together, with what it says of itself; the few that have no code come first.
-    let mut order: Vec<usize> = (0..discovery.modules.len()).collect();
-    order.sort_by_key(|&module| number_of(module));
     let mut modules = Vec::new();
     let mut names = Vec::new();
-    for number in order {
+    // The likely ones last: behind them come the likely units.
+    for number in order.into_iter().rev() {
         let found = &discovery.modules[number];
         let unit = with_code.get(&number).copied();
         let kind = match found.kind {
@@ -141,8 +154,8 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
         names.push(found.name.clone());
         modules.push(ModuleRecord {
-            name: text.add(&found.name),
-            file: text.add(&found.file),
+            name: text.at(&found.name),
+            file: text.at(&found.file),
             directory,
             package: package.unwrap_or(NONE),
             kind,
@@ -194,7 +207,7 @@ impl Tables {
         for (unit, object) in (plan.codes.len() as u32..).zip(plan.objects) {
             let nodes = &constants.modules[unit as usize];
             let placed = |id: &NodeId| constants.node(*id).is_placed();
-            let name = self.text.add(&object.name);
+            let name = self.text.at(&object.name);
             let record = NamedRecord {
                 name,
                 kind: object.kind,
@@ -263,11 +276,11 @@ impl Tables {
             (SectionKind::Externs, self.encode_externs()),
             (SectionKind::StaticStrings, self.encode_statics()),
             (SectionKind::Directories, directories.bytes),
-            // Of these two, every part is as likely to be read as any other.
+            // Every part of it is as likely to be read as any other.
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
-            (SectionKind::Numbered, self.numbered.clone()),
-            // Of these, the starts are: what is read brings its neighbours into memory, also those of the section before.
+            // What is read brings its neighbours into memory: the likely ends of two sections lie together (`elf::emit`).
             (SectionKind::Text, self.text.bytes.clone()),
+            (SectionKind::Numbered, self.numbered.clone()),
             (SectionKind::Modules, modules.bytes),
             (SectionKind::Units, units.bytes),
             (SectionKind::Notes, self.notes.clone().into_bytes()),

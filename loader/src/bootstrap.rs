@@ -63,15 +63,15 @@ impl Bootstrap {
     pub fn new(known: &ImportFunctions) -> Result<Option<Bootstrap>> {
         let module = py::import(c"_frozen_importlib")?;
         let exec_module = py::import(c"_frozen_importlib_external")?.get(c"SourceFileLoader")?.get(c"exec_module")?;
-        let search = names_used(&module.get(c"_find_spec")?)?;
-        let as_known = known.find_spec.iter().any(|form| search == *form)
-            && names_used(&module.get(c"_load_unlocked")?)? == known.load_unlocked
-            && names_used(&module.get(c"module_from_spec")?)? == known.module_from_spec
-            && names_used(&exec_module)? == known.exec_module;
+        let uses_names = |name, known| NamesUsed::by(&module.get(name)?)?.are(known);
+        let search = NamesUsed::by(&module.get(c"_find_spec")?)?;
+        let Some(search) = search.form(known.find_spec, |form| form)? else { return Ok(None) };
+        let as_known = uses_names(c"_load_unlocked", known.load_unlocked)?
+            && uses_names(c"module_from_spec", known.module_from_spec)?
+            && NamesUsed::by(&exec_module)?.are(known.exec_module)?;
         if !as_known {
             return Ok(None);
         }
-        let uses = |name: &str| search.iter().any(|used| used == name);
         let (imp, sys) = (py::import(c"_imp")?, py::import(c"sys")?);
         let mut originals = Vec::new();
         for name in WATCHED {
@@ -96,7 +96,7 @@ impl Bootstrap {
             name_meta_path: py::interned(c"meta_path")?,
             name_modules: py::interned(c"modules")?,
             inside: Inside::new()?,
-            copies_finders: uses("list"),
+            copies_finders: search.contains(&"list"),
             search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
             is_builtin: py::builtin_of(&imp, c"is_builtin")?,
             find_frozen: py::builtin_of(&imp, c"find_frozen")?,
@@ -187,18 +187,44 @@ impl Bootstrap {
     }
 }
 
-/// `function.__code__.co_names`
-pub fn names_used(function: &Object) -> Result<Vec<String>> {
-    let names = function.get(c"__code__")?.get(c"co_names")?;
-    (0..names.tuple_len()).map(|i| Ok(names.tuple_item(i)?.text()?.to_owned())).collect()
+/// `function.__code__.co_names`, to be compared with those of a known function.
+pub struct NamesUsed(Object);
+
+impl NamesUsed {
+    /// Those of a function.
+    pub fn by(function: &Object) -> Result<NamesUsed> {
+        Ok(NamesUsed(function.get(c"__code__")?.get(c"co_names")?))
+    }
+
+    /// Whether they are these, in this order.
+    pub fn are(&self, names: &[&str]) -> Result<bool> {
+        if self.0.tuple_len() != names.len() {
+            return Ok(false);
+        }
+        for (i, name) in names.iter().enumerate() {
+            if self.0.tuple_item(i)?.text()? != *name {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The one of these forms of the function that has them.
+    pub fn form<'a, T>(&self, forms: &'a [T], names: impl Fn(&'a T) -> &'a [&'a str]) -> Result<Option<&'a T>> {
+        for form in forms {
+            if self.are(names(form))? {
+                return Ok(Some(form));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// `sys.monitoring` (3.12+), with the numbers that tools may have.
 fn tools() -> Result<Option<(Builtin, Vec<Object>)>> {
-    let Ok(monitoring) = py::import(c"sys")?.get(c"monitoring") else {
-        py::clear();
-        return Ok(None);
-    };
+    // Looked up where a missing one is no exception.
+    let monitoring = py::module_dict(&py::import(c"sys")?)?.item(&py::interned(c"monitoring")?)?;
+    let Some(monitoring) = monitoring else { return Ok(None) };
     let numbers = (0..6).map(py::integer).collect::<Result<_>>()?;
     Ok(Some((py::builtin_of(&monitoring, c"get_tool")?, numbers)))
 }

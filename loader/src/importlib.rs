@@ -151,9 +151,10 @@ impl Importlib {
         let imp = py::import(c"_imp")?;
         let mut raw_magic = None;
         for (module, name) in [(&external, c"_RAW_MAGIC_NUMBER"), (&imp, c"pyc_magic_number_token")] {
-            raw_magic = raw_magic.or_else(|| module.get(name).ok());
+            if raw_magic.is_none() {
+                raw_magic = py::module_dict(module)?.item(&py::interned(name)?)?;
+            }
         }
-        py::clear();
         let mut importlib = Importlib {
             module_spec: bootstrap.get(c"ModuleSpec")?,
             sourceless_loader: external.get(c"SourcelessFileLoader")?,

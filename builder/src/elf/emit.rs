@@ -5,6 +5,7 @@
 //! File offsets equal positions.
 
 use super::machine::Machine;
+use super::windows::table_start;
 use cds_layout::format::{
     CHUNK, HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, SEGMENT_ALIGN, Section, SectionKind,
     Writer as Bytes, checksum32,
@@ -85,11 +86,16 @@ const BUILD_ID_NOTE: u64 = NOTE_HEAD + 20;
 const OBJECT_ALIGN: u64 = CHUNK as u64;
 
 /// Positions for tables and objects of these sizes.
-pub fn frame(table_sizes: &[usize], objects: usize) -> Result<Frame, EmitError> {
+pub fn frame(tables: &[(SectionKind, usize)], objects: usize) -> Result<Frame, EmitError> {
     let mut sink = Vec::new();
     let mut w = Writer::new(object::Endianness::Little, true, &mut sink);
     let string = w.add_dynamic_string(IMAGE_SYMBOL.as_bytes());
-    reserve(&mut w, string, table_sizes, objects).map(|(frame, _)| frame)
+    reserve(&mut w, string, tables, objects).map(|(frame, _)| frame)
+}
+
+/// Kinds and sizes of tables.
+pub fn sizes(tables: &[(SectionKind, Vec<u8>)]) -> Vec<(SectionKind, usize)> {
+    tables.iter().map(|(kind, bytes)| (*kind, bytes.len())).collect()
 }
 
 struct Indexes {
@@ -106,7 +112,7 @@ struct Indexes {
 fn reserve(
     w: &mut Writer<'_>,
     _symbol: StringId,
-    table_sizes: &[usize],
+    table_sizes: &[(SectionKind, usize)],
     objects: usize,
 ) -> Result<(Frame, Indexes), EmitError> {
     w.reserve_null_section_index();
@@ -133,8 +139,9 @@ fn reserve(
     let build_id = w.reserve(BUILD_ID_NOTE, 4);
     let identity = w.reserve(IDENTITY_NOTE, 4);
     let mut tables = Vec::with_capacity(table_sizes.len());
-    for &size in table_sizes {
-        tables.push(narrow(w.reserve(size as u64, 8))?);
+    for (number, (_, size)) in table_sizes.iter().enumerate() {
+        w.reserve_until(table_start(table_sizes, number, w.reserved_len()));
+        tables.push(narrow(w.reserve(*size as u64, 8))?);
     }
     let read_only_end = narrow(w.reserved_len())?;
     w.reserve_until(w.reserved_len().next_multiple_of(SEGMENT_ALIGN));
@@ -154,7 +161,7 @@ fn narrow(v: u64) -> Result<u32, EmitError> {
 
 /// Writes the file.
 pub fn emit(contents: &Contents) -> Result<Vec<u8>, EmitError> {
-    let sizes: Vec<usize> = contents.tables.iter().map(|t| t.1.len()).collect();
+    let sizes = sizes(&contents.tables);
     let mut out = Vec::new();
     let mut w = Writer::new(object::Endianness::Little, true, &mut out);
     let names = Names::add(&mut w, contents);

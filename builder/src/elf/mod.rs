@@ -3,7 +3,8 @@
 mod check;
 mod emit;
 mod machine;
+mod windows;
 
 pub use check::{CheckError, check, digest};
-pub use emit::{Contents, EmitError, Frame, Symbol, emit, frame};
+pub use emit::{Contents, EmitError, Frame, Symbol, emit, frame, sizes};
 pub use machine::Machine;
