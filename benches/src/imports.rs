@@ -53,12 +53,10 @@ impl Job {
                         samples.import.push(seconds);
                         (samples.served, samples.before, samples.patched) = (served, before, patched);
                     }
-                    samples.cold += usize::from(value.finished.cold);
                     // A process that first put everything into memory says nothing as a whole.
-                    if way != Way::Limit {
-                        samples.process.push(value.finished.seconds);
-                        samples.peak.extend(value.finished.peak);
-                        samples.faults.push(value.finished.faults);
+                    match way {
+                        Way::Limit => samples.cold += usize::from(value.finished.cold),
+                        _ => value.finished.add_to(samples),
                     }
                 }
                 Ok(())
@@ -111,7 +109,7 @@ pub fn rounds(
 }
 
 /// The program that does nothing.
-fn nothing(start: &Start, round: usize) -> Result<Finished> {
+pub fn nothing(start: &Start, round: usize) -> Result<Finished> {
     launch_warm(|| start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string()))
 }
 

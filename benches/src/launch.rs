@@ -11,6 +11,7 @@ use cds_tests::process::Run;
 use cds_tests::workspace;
 
 use crate::counters::bytes_in;
+use crate::results::Samples;
 
 /// What a process left behind that ended well.
 #[derive(Debug)]
@@ -25,6 +26,16 @@ pub struct Finished {
     pub cold: bool,
     /// What it printed.
     pub stdout: String,
+}
+
+impl Finished {
+    /// Adds what the kernel counted to the values of earlier runs.
+    pub fn add_to(&self, samples: &mut Samples) {
+        samples.process.push(self.seconds);
+        samples.peak.extend(self.peak);
+        samples.faults.push(self.faults);
+        samples.cold += usize::from(self.cold);
+    }
 }
 
 /// Runs a command to its end. It must end with status 0.

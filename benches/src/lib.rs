@@ -17,6 +17,7 @@ pub mod report;
 pub mod results;
 pub mod scale;
 pub mod smaps;
+pub mod start;
 pub mod statistics;
 pub mod ways;
 pub mod works;

@@ -3,6 +3,7 @@
 mod mappings;
 mod pages;
 mod profile;
+mod start;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::machine::Machine;
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
 pub use profile::{Place, Profile, Profiled};
+pub use start::{Starts, Step};
 
 /// Where the code of a process comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,6 +82,9 @@ pub struct OnInterpreter {
     pub packages: BTreeMap<String, String>,
     /// The image of the environment.
     pub environment: Option<Built>,
+    /// Starts, with each step towards an image.
+    #[serde(default)]
+    pub start: Option<Starts>,
     /// Imports.
     pub imports: Option<Vec<Measured>>,
     /// Commands.
@@ -256,6 +261,7 @@ impl OnInterpreter {
         self.build = other.build;
         self.packages.extend(other.packages);
         replace(&mut self.environment, other.environment);
+        replace(&mut self.start, other.start);
         let measured = |new: &Measured, old: &Measured| new.name == old.name;
         update(&mut self.imports, other.imports, measured);
         update(&mut self.commands, other.commands, measured);

@@ -125,10 +125,7 @@ fn one(samples: &mut Samples, round: usize, run: impl Fn() -> (Run, bool)) -> Re
     ensure!(printed.is_none_or(|printed| printed.served > 0), "no module came this way");
     if round > 0 {
         samples.import.extend(printed.map(|printed| printed.seconds));
-        samples.process.push(finished.seconds);
-        samples.peak.extend(finished.peak);
-        samples.faults.push(finished.faults);
-        samples.cold += usize::from(finished.cold);
+        finished.add_to(samples);
     }
     Ok(())
 }

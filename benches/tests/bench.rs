@@ -38,6 +38,7 @@ fn help_has_examples_and_statuses() {
         "sqlalchemy",
         "- pages:",
         "- profile:",
+        "- start:",
     ] {
         assert!(help.contains(part), "no `{part}` in {help}");
     }
@@ -50,7 +51,9 @@ fn wrong_arguments_are_errors() {
     fails(&["--only", "report"], "error: nothing to report: name results with `--merge FILE`");
     fails(&["--only", "report", "--only", "scale"], "error: `--only report` measures nothing: it is alone");
     fails(&["--only", "report", "--merge", "nowhere.json"], "error: cannot read `nowhere.json`");
-    fails(&["--python", "no/where", "--only", "scale"], "error: no interpreter `no/where`; there are ");
+    for part in ["scale", "start"] {
+        fails(&["--python", "no/where", "--only", part], "error: no interpreter `no/where`; there are ");
+    }
 }
 
 #[test]
@@ -196,6 +199,62 @@ fn a_profile_says_what_stands_between_image_and_limit() {
     assert!(alone.contains(section) && !alone.contains(between), "{alone}");
     let without = report(&["imports.json"]);
     assert!(!without.contains(section) && !without.contains(between), "{without}");
+}
+
+#[test]
+fn a_start_step_by_step_is_what_its_figure_is_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: &Value| fs::write(directory.path().join(name), value.to_string()).unwrap();
+    // As it was before there was such a part: the figure is of the imports.
+    let mut imports = results("3.13.0-shared", 0.5);
+    let samples = |seconds: f64, cold: u64| json!({ "import": [], "process": [seconds, seconds], "peak": [1e7, 1e7], "faults": [9.0, 9.0], "served": 0, "cold": cold });
+    let ways = json!({ "pyc": { "measured": samples(0.010, 0) }, "image": { "measured": samples(0.012, 0) } });
+    let pass = json!({ "name": "pass", "program": "pass", "ways": ways });
+    imports["interpreters"][0]["imports"].as_array_mut().unwrap().push(pass);
+    let mut limit = imports["interpreters"][0]["imports"][0]["ways"]["image"].clone();
+    limit["measured"]["import"] = json!([0.050, 0.050, 0.050]);
+    imports["interpreters"][0]["imports"][0]["ways"]["limit"] = limit;
+    write("imports.json", &imports);
+    let mut start = results("3.13.0-shared", 0.5);
+    start["interpreters"][0]["imports"] = Value::Null;
+    let steps = json!({
+        "none": samples(0.010, 0), "pth": samples(0.0101, 0), "extension": samples(0.0103, 1), "off": samples(0.0105, 0), "image": samples(0.011, 0),
+    });
+    start["interpreters"][0]["start"] = json!({ "extension": "_json", "steps": steps });
+    write("start.json", &start);
+
+    let report = |merged: &[&str]| {
+        let merged = merged.iter().flat_map(|file| ["--merge", *file]).collect::<Vec<_>>();
+        let output = bench(directory.path(), &[&["--only", "report", "--report", "out"], &merged[..]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        fs::read_to_string(directory.path().join("out/benchmarks.md")).unwrap()
+    };
+    let section = "### The start, step by step";
+    let figure = |value: &str| format!("| `python -c pass`: with image / without | ≤ 1.02 | **no** | **{value}** |");
+    // The limit takes 50 ms of 100, and code-data-share 80 ms from start where the limit takes 50 less 20 around it.
+    let bounds = [
+        "| import: `.pyc` / limit, geometric mean | ≥ 1.6 | yes | 2.000 |",
+        "every package | ≥ 1.25 | yes | 2.667 (rich) |",
+    ];
+    let starts = [
+        "| `python -c pass`: with a `.pth` file / without | ≤ 1.02 | yes | 1.010 |",
+        "| `python -c pass`: with an extension module in a `.pth` file / without | ≤ 1.02 | **no** | **1.030** |",
+    ];
+    let rows = [
+        "| none: without the loader | 10.0 | – | – | – | 10.0 |",
+        "| a `.pth` file: `import _json` | 10.3 | 1.030 | 1.030–1.030 | +0.20 | 10.0 |",
+        "| the loader and the image | 11.0 | 1.100 | 1.100–1.100 | +0.50 | 10.0 |",
+        "* the start, a `.pth` file: `import _json`: 1 runs read from the disk",
+    ];
+    let without = report(&["imports.json"]);
+    let has = |report: &str, parts: &[&str]| parts.iter().all(|part| report.contains(part));
+    assert!(has(&without, &[&figure("1.200")]) && has(&without, &bounds), "{without}");
+    assert!(!without.contains(section) && starts.iter().all(|part| !without.contains(part)), "{without}");
+    for merged in [["imports.json", "start.json"], ["start.json", "imports.json"]] {
+        let both = report(&merged);
+        assert!(has(&both, &[section, &figure("1.100")]), "{both}");
+        assert!(has(&both, &bounds) && has(&both, &starts) && has(&both, &rows), "{both}");
+    }
 }
 
 #[test]

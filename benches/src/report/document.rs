@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{details, mappings, pages, paused, profile, ratios, short, targets, ways};
+use crate::report::{bounds, details, mappings, pages, paused, profile, ratios, short, start, targets, ways};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -40,9 +40,11 @@ beside it.
 pub fn document(results: &Results, figures: &[Figure]) -> String {
     let mut text = INTRODUCTION.to_owned();
     let _ = writeln!(text, "Machine: {}. Version of this project: {}.\n", results.machine, results.version);
-    text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target.\n\n";
+    text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target. `python -c pass` is of the \
+             rounds of *the start, step by step* where there are any, else of those of the imports.\n\n";
     text += &targets::table(&targets::all(results));
     text += "\n";
+    bounds::table(&mut text, results);
     paused::table(&mut text, results);
     profile::in_the_way(&mut text, results);
     mappings::in_the_way(&mut text, results);
@@ -79,6 +81,9 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
         );
     }
     plots(text, figures, Some(&on.label));
+    if let Some(starts) = &on.start {
+        start::table(text, starts);
+    }
     if let Some(rows) = &on.imports {
         let only: Vec<&Measured> = ratios::imports(on).collect();
         let all: Vec<&Measured> = rows.iter().collect();
@@ -113,6 +118,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
 
 fn remarks(text: &mut String, on: &OnInterpreter) {
     let mut all = on.remarks.clone();
+    all.extend(on.start.iter().flat_map(start::remarks));
     for row in on.imports.iter().chain(&on.commands).flatten() {
         for (way, outcome) in &row.ways {
             match outcome {

@@ -1,5 +1,6 @@
 //! The report: `benchmarks.md` and plots in `benchmarks/`, made of results alone.
 
+mod bounds;
 mod details;
 mod document;
 mod figures;
@@ -9,6 +10,7 @@ mod pages;
 mod paused;
 mod profile;
 mod ratios;
+mod start;
 pub mod targets;
 mod ways;
 

@@ -1,7 +1,7 @@
 //! Ratios of what was measured two ways.
 
 use crate::imports::ZIP_ROUNDS;
-use crate::results::{Footprint, Measured, Memory, OnInterpreter, Samples, Way};
+use crate::results::{Footprint, Measured, Memory, OnInterpreter, Samples, Step, Way};
 use crate::statistics::{Ratio, geometric_mean, median};
 use crate::works::PASS;
 
@@ -65,8 +65,19 @@ pub fn mean(ratios: &[(&str, f64)]) -> Option<f64> {
     (!ratios.is_empty()).then(|| geometric_mean(&ratios.iter().map(|(_, ratio)| *ratio).collect::<Vec<_>>()))
 }
 
-/// The program that does nothing: with the image over without.
+/// The start with a step over that without any, if both were measured.
+pub fn start(on: &OnInterpreter, step: Step) -> Option<f64> {
+    let middle = |step| on.start.as_ref()?.processes(step).map(median);
+    Some(middle(step)? / middle(Step::None)?)
+}
+
+/// The program that does nothing, with the image over without: of the part about the start, which has more rounds, else of
+/// the imports.
 pub fn pass(on: &OnInterpreter) -> Option<f64> {
+    start(on, Step::Image).or_else(|| imported_pass(on))
+}
+
+fn imported_pass(on: &OnInterpreter) -> Option<f64> {
     let row = on.imports.iter().flatten().find(|row| row.name == PASS.name)?;
     plain(row, Way::Image, Way::Pyc, PROCESS)
 }

@@ -27,7 +27,7 @@ pub struct Target {
 
 /// What a value has to be.
 #[derive(Debug, Clone, Copy)]
-enum Bound {
+pub(super) enum Bound {
     AtMost(f64),
     AtLeast(f64),
 }
@@ -56,12 +56,21 @@ const NON_PIE: Bound = Bound::AtMost(0.97);
 /// The same with a shared libpython.
 const SHARED: Bound = Bound::AtMost(1.02);
 
+/// How much quicker imports from the image are to be than those from `.pyc` files.
+pub(super) const OVER_PYC: Bound = Bound::AtLeast(1.6);
+
+/// How much quicker each of them is to be than by code-data-share.
+pub(super) const OVER_CDS: Bound = Bound::AtLeast(1.25);
+
+/// What a start with the image may take relative to one without.
+pub(super) const START: Bound = Bound::AtMost(1.02);
+
 /// A value of one interpreter, and what else to say.
-type Value = Option<(f64, String)>;
+pub(super) type Value = Option<(f64, String)>;
 
 /// All targets.
 pub fn all(results: &Results) -> Vec<Target> {
-    use Bound::{AtLeast, AtMost};
+    use Bound::AtMost;
     let is = |linking: &'static str| move |on: &OnInterpreter| on.linking == linking;
     let limit = |on: &OnInterpreter| plain(over_limit(on));
     let many = |on: &OnInterpreter| on.scale.as_ref()?.images.iter().find(|i| i.count == MANY).map(|i| i.built.clone());
@@ -72,16 +81,16 @@ pub fn all(results: &Results) -> Vec<Target> {
     vec![
         new("import: image / limit, geometric mean, non-PIE", NON_PIE, "", &is("static"), &limit),
         new("import: image / limit, geometric mean, shared libpython", SHARED, "", &is("shared"), &limit),
-        new("import: `.pyc` / image, geometric mean", AtLeast(1.6), "", &any, &|on| {
+        new("import: `.pyc` / image, geometric mean", OVER_PYC, "", &any, &|on| {
             plain(mean(&ratios_of(on, Way::Pyc, Way::Image, IMPORT)))
         }),
-        new("import from start: code-data-share / image, every package", AtLeast(1.25), "", &any, &|on| {
-            let worst = |of| worst(AtLeast(1.25), &ratios_of(on, Way::Cds, Way::Image, of));
+        new("import from start: code-data-share / image, every package", OVER_CDS, "", &any, &|on| {
+            let worst = |of| worst(OVER_CDS, &ratios_of(on, Way::Cds, Way::Image, of));
             let (value, name) = worst(FROM_START)?;
             let inside = worst(IMPORT).map_or_else(String::new, |(inside, n)| format!("; inside {inside:.3}{n}"));
             Some((value, name + &inside))
         }),
-        new("`python -c pass`: with image / without", AtMost(1.02), "", &any, &|on| plain(ratios::pass(on))),
+        new("`python -c pass`: with image / without", START, "", &any, &|on| plain(ratios::pass(on))),
         new("peak RSS of one process: image / `.pyc`, every package", AtMost(1.05), "", &any, &|on| {
             worst(AtMost(1.05), &ratios_of(on, Way::Image, Way::Pyc, PEAK))
         }),
@@ -117,15 +126,18 @@ pub fn missed_limit(on: &OnInterpreter) -> Option<f64> {
     over_limit(on).filter(|&value| !bound.holds(value))
 }
 
-fn plain(value: Option<f64>) -> Value {
+/// A value about which nothing else is to be said.
+pub(super) fn plain(value: Option<f64>) -> Value {
     value.map(|value| (value, String::new()))
 }
 
-fn worst(bound: Bound, values: &[(&str, f64)]) -> Value {
+/// The value that is furthest from what is wanted, with its name.
+pub(super) fn worst(bound: Bound, values: &[(&str, f64)]) -> Value {
     bound.worst(values).map(|(name, value)| (value, format!(" ({name})")))
 }
 
-fn target(
+/// With a value of each interpreter.
+pub(super) fn target(
     results: &Results,
     name: &'static str,
     bound: Bound,
@@ -145,8 +157,13 @@ fn target(
 
 /// The table of the targets: what is missed is bold.
 pub fn table(targets: &[Target]) -> String {
+    titled(targets, "reached")
+}
+
+/// The same, with this title above whether they are reached.
+pub(super) fn titled(targets: &[Target], title: &str) -> String {
     let labels = targets.first().map(|target| target.labels.clone()).unwrap_or_default();
-    let head = ["figure", "target", "reached"].map(str::to_owned);
+    let head = ["figure", "target", title].map(str::to_owned);
     let mut table = Table::new(&[head.to_vec(), labels].concat());
     for target in targets {
         let reached = match target.reached {

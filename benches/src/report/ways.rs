@@ -77,7 +77,8 @@ fn means(rows: &[&Measured], ways: &[Way], of: Of, with_limit: bool) -> Vec<Stri
     line
 }
 
-fn interval(ratio: Option<Ratio>) -> String {
+/// The interval of a ratio, if there is one.
+pub fn interval(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(|| "–".to_owned(), |r| format!("{:.3}–{:.3}", r.low, r.high))
 }
 

@@ -22,7 +22,7 @@ Examples:
 
 Exit status: 0 every target that was measured is reached, 1 one is missed, 2 error.";
 
-/// Measures imports, commands, memory, scale, instructions, profiles and pages: `.pyc` files, the image, and other ways
+/// Measures starts, imports, commands, memory, scale, instructions, profiles and pages: `.pyc` files, the image, and other ways
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(disable_help_subcommand = true)]
@@ -38,7 +38,8 @@ pub struct Args {
     #[arg(long)]
     pub folder: bool,
 
-    /// Rounds; in each, every way has its turn, in changing order. One more comes first and is not counted
+    /// Rounds, ten times as many in the part `start`; in each, every way has its turn, in changing order. One more comes
+    /// first and is not counted
     #[arg(long, value_name = "N", default_value_t = 21, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub runs: usize,
 
@@ -88,6 +89,8 @@ pub enum Child {
 /// A part of the measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
+    /// `python -c pass` with each step towards an image: time, peak memory
+    Start,
     /// Imports and `python -c pass`: time, peak memory
     #[value(alias = "import")]
     Imports,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale};
+use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale, start};
 use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
@@ -39,19 +39,23 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         linking: python.linking().name().to_owned(),
         ..OnInterpreter::default()
     };
-    let start = Instant::now();
-    let step = |name: &str| eprintln!(" {name} (after {} s)", start.elapsed().as_secs());
+    let began = Instant::now();
+    let step = |name: &str| eprintln!(" {name} (after {} s)", began.elapsed().as_secs());
     let mut profiled = args.wants(Part::Profile);
     if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
         profiled = false;
         no_profile(&mut found, &reason);
     }
-    if profiled || [Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
+    if profiled || [Part::Start, Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
         step("environments");
         let subjects = Subjects::prepare(python)?;
         found.packages = subjects.packages()?;
         found.environment = Some(subjects.built.clone());
         found.remarks.extend(subjects.remarks.clone());
+        if args.wants(Part::Start) {
+            step("start");
+            found.start = Some(start::measure(&subjects, args.runs)?);
+        }
         let mut jobs = Vec::new();
         if args.wants(Part::Imports) || args.wants(Part::Memory) {
             step("traces, zip files and archives");
