@@ -61,8 +61,7 @@ impl Job {
                 }
                 Ok(())
             }
-            // These must always work; that others do not is a result.
-            Err(error) if matches!(way, Way::Pyc | Way::Image | Way::Paused) => Err(error),
+            Err(error) if way == Way::Pyc || way.is_image() => Err(error),
             Err(error) => {
                 eprintln!("  {} by {} is not possible: {error:#}", self.name, way.title());
                 self.starts.retain(|(other, _)| *other != way);
@@ -122,7 +121,7 @@ pub fn timed(way: Way, start: &Start, modules: &[&str]) -> Run {
 fn clock_way(way: Way) -> &'static str {
     match way {
         Way::Pyc => "pyc",
-        Way::Image | Way::Paused => "image",
+        Way::Image | Way::Paused | Way::InPlace => "image",
         Way::Cds => "cds",
         Way::Zip => "zip",
         Way::Limit => "limit",
@@ -157,13 +156,14 @@ pub fn printed(stdout: &str) -> Result<Printed> {
 
 /// A start each way, for all of these.
 pub fn jobs(subjects: &Subjects, works: &[Work]) -> Result<Vec<Job>> {
+    let variations = subjects.variations()?;
     let mut jobs = Vec::new();
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
         let (mut starts, reasons) =
             subjects.starts(work.name, work.modules, tracing).with_context(|| work.program())?;
         if !work.modules.is_empty() {
-            starts.insert(Way::Paused, subjects.start(Way::Paused));
+            starts.extend(variations.clone());
         }
         let mut job = Job::new(work.name, work.program(), (starts, reasons));
         job.plain = (!work.modules.is_empty()).then(|| subjects.start(Way::Pyc));

@@ -19,5 +19,6 @@ pub mod scale;
 pub mod smaps;
 pub mod start;
 pub mod statistics;
+pub mod variations;
 pub mod ways;
 pub mod works;

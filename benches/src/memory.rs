@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::counters::bytes;
 use crate::imports::Job;
 use crate::order;
-use crate::results::{Footprint, Mappings, Memory, Resident, Way};
+use crate::results::{Footprint, Mappings, Memory, Part, Resident, Way};
 use crate::smaps;
 use crate::ways::{Start, program};
 use crate::works::Work;
@@ -18,13 +18,13 @@ use crate::works::Work;
 /// Numbers of processes at the same time, and repetitions: each is an average of the processes, and these numbers hardly vary.
 pub const PROCESSES: [(usize, usize); 3] = [(1, 3), (4, 2), (16, 1)];
 
-/// Measures all imports, from `.pyc` files, from the image and by code-data-share.
+/// Measures all imports, from `.pyc` files, from the image, also in place, and by code-data-share.
 pub fn measure(jobs: &[Job], works: &[Work], runs: usize) -> Result<Vec<Memory>> {
     let mut found = Vec::new();
     for work in works.iter().filter(|work| !work.modules.is_empty()) {
         let job = jobs.iter().find(|job| job.name == work.name).context("no such import")?;
         eprintln!("  {}", work.name);
-        let compared = |(way, _): &&(Way, Start)| matches!(way, Way::Pyc | Way::Image | Way::Cds);
+        let compared = |(way, _): &&(Way, Start)| matches!(way, Way::Pyc | Way::Image | Way::InPlace | Way::Cds);
         let starts: Vec<&(Way, Start)> = job.starts().iter().filter(compared).collect();
         for (processes, most) in PROCESSES {
             let mut ways: BTreeMap<Way, Footprint> = BTreeMap::new();
@@ -32,6 +32,7 @@ pub fn measure(jobs: &[Job], works: &[Work], runs: usize) -> Result<Vec<Memory>>
                 for position in order::of_round(round, starts.len()) {
                     let (way, start) = starts[position];
                     let one = together(start, work.modules, processes, round)
+                        .and_then(|found| mapped(*way, &found.1).map(|()| found))
                         .with_context(|| format!("{}, {}, {processes} processes", work.name, way.title()));
                     let ([pss, private_dirty, faults], mappings) = match one {
                         Err(error) if *way == Way::Cds => {
@@ -99,6 +100,13 @@ fn together(start: &Start, modules: &[&str], processes: usize, round: usize) -> 
     Ok((sums.map(|sum| sum / processes as f64), mappings))
 }
 
+/// Whether there is an image in the memory of processes that are to have one.
+fn mapped(way: Way, mappings: &Mappings) -> Result<()> {
+    let is_mapped = mappings.get(&Part::ImageRead).is_some_and(|part| part.rss > 0.0);
+    ensure!(is_mapped || !way.is_image(), "no image is mapped");
+    Ok(())
+}
+
 fn read(process: u32, name: &str) -> Result<String> {
     let file = format!("/proc/{process}/{name}");
     fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))
@@ -118,6 +126,16 @@ fn minor_faults(stat: &str) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_image_in_memory_is_an_error_where_there_should_be_one() {
+        let with = |rss| Mappings::from([(Part::ImageRead, Resident { rss, pss: rss })]);
+        for way in Way::ALL {
+            assert!(mapped(way, &with(4096.0)).is_ok());
+            let wants = matches!(way, Way::Image | Way::Paused | Way::InPlace);
+            assert_eq!(mapped(way, &with(0.0)).is_err(), wants, "{way:?}");
+        }
+    }
 
     #[test]
     fn minor_faults_are_the_tenth_field() {

@@ -27,6 +27,8 @@ pub enum Way {
     Image,
     /// The same with `PYCDSGC=pause`.
     Paused,
+    /// Another image of the same environment, whose units are used in place.
+    InPlace,
     /// code-data-share 0.1.0, with an archive of exactly what is imported.
     Cds,
     /// A zip file.
@@ -37,7 +39,7 @@ pub enum Way {
 
 impl Way {
     /// All, in the order of the report.
-    pub const ALL: [Way; 6] = [Way::Pyc, Way::Image, Way::Paused, Way::Cds, Way::Zip, Way::Limit];
+    pub const ALL: [Way; 7] = [Way::Pyc, Way::Image, Way::Paused, Way::InPlace, Way::Cds, Way::Zip, Way::Limit];
 
     /// Its name in the report.
     pub fn title(self) -> &'static str {
@@ -45,10 +47,16 @@ impl Way {
             Way::Pyc => ".pyc",
             Way::Image => "image",
             Way::Paused => "image, collector paused",
+            Way::InPlace => "in place",
             Way::Cds => "code-data-share",
             Way::Zip => "zip",
             Way::Limit => "limit",
         }
+    }
+
+    /// Whether modules come from an image of this project. Such a way must always work: that others do not is a result.
+    pub fn is_image(self) -> bool {
+        matches!(self, Way::Image | Way::Paused | Way::InPlace)
     }
 }
 

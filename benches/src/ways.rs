@@ -13,6 +13,7 @@ use cds_tests::{files, fixtures, workspace};
 
 use crate::launch::{launch, without_paths};
 use crate::results::{Built, Way};
+use crate::variations;
 
 /// What of the public implementation is measured, and the newest minor version that it is made for.
 const CDS: (&str, u8) = ("code-data-share==0.1.0", 12);
@@ -28,6 +29,8 @@ pub struct Subjects {
     pub cds: Option<Environment>,
     /// The image.
     pub built: Built,
+    /// Variations of the image that are measured beside it.
+    pub varied: Vec<Way>,
     /// What a reader must know.
     pub remarks: Vec<String>,
 }
@@ -84,14 +87,15 @@ impl Subjects {
         image.install_loader()?;
         let built = build(&image.image(), image.build(&image.image())?)?;
         django_project(&plain)?;
-        Ok(Subjects { plain, image, cds, built, remarks })
+        Ok(Subjects { plain, image, cds, built, varied: variations::on(interpreter), remarks })
     }
 
-    /// A start in the way of `.pyc` files or of the image, with the collector or without.
+    /// A start in the way of `.pyc` files, of the image or of a variation of it.
     pub fn start(&self, way: Way) -> Start {
         let (environment, variables) = match way {
             Way::Image => (&self.image, Vec::new()),
             Way::Paused => (&self.image, vec![("PYCDSGC", "pause".into())]),
+            Way::InPlace => (&self.image, with_file("SHARE", "PYCDSARCHIVE", &self.in_place())),
             _ => (&self.plain, Vec::new()),
         };
         Start { root: environment.root.clone(), variables, memory: None, cwd: self.cwd() }
@@ -178,15 +182,19 @@ impl Subjects {
         for file in [&list, &archive] {
             let _ = fs::remove_file(file);
         }
-        let variables = |mode: &str, key, file: &Path| vec![("PYCDSMODE", mode.into()), (key, file.into())];
         let start = Start { root: environment.root.clone(), ..self.start(Way::Pyc) };
-        let traced = Start { variables: variables("TRACE", "PYCDSLIST", &list), ..start.clone() };
+        let traced = Start { variables: with_file("TRACE", "PYCDSLIST", &list), ..start.clone() };
         launch(tracing(&traced)).context("TRACE")?;
         let dump = "import sys, cds.dump; cds.dump.run_dump(sys.argv[1], sys.argv[2])";
         launch(start.python().args(["-P", "-c", dump]).arg(&list).arg(&archive)).context("dump")?;
         ensure!(archive.is_file(), "no archive");
-        Ok(Start { variables: variables("SHARE", "PYCDSARCHIVE", &archive), ..start })
+        Ok(Start { variables: with_file("SHARE", "PYCDSARCHIVE", &archive), ..start })
     }
+}
+
+/// Variables that this project and code-data-share both know: what to do, and a file for it.
+fn with_file(mode: &str, key: &'static str, file: &Path) -> Vec<(&'static str, OsString)> {
+    vec![("PYCDSMODE", mode.into()), (key, file.into())]
 }
 
 /// An environment with the packages of `benches/requirements.txt` and perhaps one more, kept between runs.

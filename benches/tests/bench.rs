@@ -258,6 +258,48 @@ fn a_start_step_by_step_is_what_its_figure_is_of() {
 }
 
 #[test]
+fn units_in_place_stand_beside_the_figures_where_they_were_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: &Value| fs::write(directory.path().join(name), value.to_string()).unwrap();
+    // As it was before there was such a way, and the same interpreter with it.
+    let label = "3.14.8-static.debian-testing";
+    let old = results(label, 0.5);
+    let mut new = results(label, 0.5);
+    let ways = &mut new["interpreters"][0]["imports"][0]["ways"];
+    ways["in_place"] = ways["image"].clone();
+    ways["in_place"]["measured"]["import"] = json!([0.080, 0.080, 0.080]);
+    let pss = |mb: f64| json!({ "pss": [mb * 1e6], "private_dirty": [1e6], "faults": [9.0] });
+    let ways = json!({ "pyc": pss(10.0), "image": pss(11.0), "in_place": pss(7.0) });
+    new["interpreters"][0]["memory"] = json!([{ "name": "rich", "processes": 16, "ways": ways }]);
+    write("old.json", &old);
+    write("new.json", &new);
+    write("other.json", &results("3.13.0-shared", 0.5));
+
+    let report = |merged: &[&str]| {
+        let merged = merged.iter().flat_map(|file| ["--merge", *file]).collect::<Vec<_>>();
+        let output = bench(directory.path(), &[&["--only", "report", "--report", "out"], &merged[..]].concat());
+        assert_ne!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        fs::read_to_string(directory.path().join("out/benchmarks.md")).unwrap()
+    };
+    let before = report(&["old.json", "other.json"]);
+    assert!(!before.contains("the same, in place"), "{before}");
+    let both = report(&["old.json", "new.json", "other.json"]);
+    for part in [
+        "|  | PSS of 16 processes: image / `.pyc` | the same, in place | import: `.pyc` / image | the same, in place |",
+        "| 3.14.8 static | 1.100 | 0.700 | 2.000 | 1.250 | 1.000 (rich) | 1.000 (rich) |",
+        "|  | .pyc | image | in place | code-data-share | image/.pyc, 99 % |",
+        "| rich | 100.0 | 50.0 (0.50) | 80.0 (0.80) |",
+        "|  | processes | PSS, .pyc | PSS, image | PSS, in place | private dirty, .pyc |",
+    ] {
+        assert!(both.contains(part), "no `{part}` in {both}");
+    }
+    // The other interpreter has no column for it.
+    let (other, _) = both.split_once("## CPython 3.14.8 static").unwrap();
+    let (_, other) = other.split_once("## CPython 3.13.0 shared").unwrap();
+    assert!(!other.contains("in place") && other.contains("| rich | 100.0 | 50.0 (0.50) |"), "{other}");
+}
+
+#[test]
 fn results_of_another_machine_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mut other = results("3.13.0-shared", 1.0);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{bounds, details, mappings, pages, paused, profile, ratios, short, start, targets, ways};
+use crate::report::{bounds, details, mappings, pages, profile, ratios, short, start, targets, variations, ways};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -21,6 +21,7 @@ cache: a process that read from the disk is run again.
 | .pyc | `.pyc` files, in an environment without the loader: the baseline |
 | image | the same packages with the loader and an image of everything, at its usual place |
 | image, collector paused | the same with `PYCDSGC=pause`: the cyclic collector does not run while modules of the image execute |
+| in place | the same with an image of `--units in-place`, which stays mostly clean and shared: from CPython 3.12 on, not PIE |
 | code-data-share | code-data-share 0.1.0 from PyPI in an environment of its own, with an archive of exactly what is imported |
 | zip | the packages in an uncompressed zip file, as `.pyc` files, in front of everything else |
 | limit | all specs and code objects are in memory before the clock starts: importlib and the modules' own code remain |
@@ -45,7 +46,7 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     text += &targets::table(&targets::all(results));
     text += "\n";
     bounds::table(&mut text, results);
-    paused::table(&mut text, results);
+    variations::tables(&mut text, results);
     profile::in_the_way(&mut text, results);
     mappings::in_the_way(&mut text, results);
     text += FROM_START;

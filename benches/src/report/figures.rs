@@ -40,7 +40,7 @@ pub fn all(results: &Results) -> Vec<Figure> {
 }
 
 /// Each has its colour in all plots.
-const COMPARED: [Way; 5] = [Way::Image, Way::Cds, Way::Zip, Way::Limit, Way::Paused];
+const COMPARED: [Way; 6] = [Way::Image, Way::Cds, Way::Zip, Way::Limit, Way::Paused, Way::InPlace];
 
 /// Groups without any value, and colours that no group has, are left out.
 fn bars(

@@ -5,10 +5,15 @@ use crate::report::short;
 use crate::results::{Footprint, Memory, OnInterpreter, Part, Resident, Results, Way};
 use crate::statistics::mean;
 
-/// What is compared, and of how many processes: its name, the number, and the value.
-type Figure = (&'static str, usize, fn(Resident) -> f64);
+/// What is compared, which way, and of how many processes: its name, the way, the number, and the value.
+type Figure = (&'static str, Way, usize, fn(Resident) -> f64);
 
-const FIGURES: [Figure; 2] = [("RSS of one", 1, |r| r.rss), ("PSS of 16", 16, |r| r.pss)];
+const FIGURES: [Figure; 4] = [
+    ("RSS of one", Way::Image, 1, |r| r.rss),
+    ("RSS of one, in place", Way::InPlace, 1, |r| r.rss),
+    ("PSS of 16", Way::Image, 16, |r| r.pss),
+    ("PSS of 16, in place", Way::InPlace, 16, |r| r.pss),
+];
 
 /// Bytes of a part, of one process on average.
 fn bytes(footprint: &Footprint, part: Part, of: fn(Resident) -> f64) -> f64 {
@@ -20,14 +25,14 @@ fn all(footprint: &Footprint, of: fn(Resident) -> f64) -> f64 {
 }
 
 /// The two that are compared, if what their pages are of was read.
-fn compared(row: &Memory) -> Option<(&Footprint, &Footprint)> {
+fn compared(row: &Memory, way: Way) -> Option<(&Footprint, &Footprint)> {
     let of = |way| row.ways.get(&way).filter(|footprint| !footprint.mappings.is_empty());
-    Some((of(Way::Pyc)?, of(Way::Image)?))
+    Some((of(Way::Pyc)?, of(way)?))
 }
 
 /// The image's bytes less those from `.pyc` files: of each part, and of all.
-fn differences(row: &Memory, of: fn(Resident) -> f64) -> Option<Vec<f64>> {
-    let (pyc, image) = compared(row)?;
+fn differences(row: &Memory, way: Way, of: fn(Resident) -> f64) -> Option<Vec<f64>> {
+    let (pyc, image) = compared(row, way)?;
     let each = Part::ALL.into_iter().map(|part| bytes(image, part, of) - bytes(pyc, part, of));
     Some(each.chain([all(image, of) - all(pyc, of)]).collect())
 }
@@ -44,8 +49,8 @@ pub fn table(text: &mut String, rows: &[Memory]) {
     let mut table = Table::new(&columns(["", "MB, image − .pyc"]));
     let mut any = false;
     for row in rows {
-        for (title, _, of) in FIGURES.into_iter().filter(|(_, processes, _)| *processes == row.processes) {
-            let Some(differences) = differences(row, of) else { continue };
+        for (title, way, _, of) in FIGURES.into_iter().filter(|(_, _, processes, _)| *processes == row.processes) {
+            let Some(differences) = differences(row, way, of) else { continue };
             let mut line = vec![row.name.clone(), title.to_owned()];
             line.extend(differences.into_iter().map(|difference| signed(difference, mb)));
             table.row(&line);
@@ -66,8 +71,8 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     let mut table = Table::new(&columns(["", "per cent of .pyc"]));
     let mut any = false;
     for on in &results.interpreters {
-        for (title, processes, of) in FIGURES {
-            let shares = shares(on, processes, of);
+        for (title, way, processes, of) in FIGURES {
+            let shares = shares(on, way, processes, of);
             if shares.is_empty() {
                 continue;
             }
@@ -90,10 +95,10 @@ pub fn in_the_way(text: &mut String, results: &Results) {
 }
 
 /// The differences of each package, relative to its memory from `.pyc` files.
-fn shares(on: &OnInterpreter, processes: usize, of: fn(Resident) -> f64) -> Vec<Vec<f64>> {
+fn shares(on: &OnInterpreter, way: Way, processes: usize, of: fn(Resident) -> f64) -> Vec<Vec<f64>> {
     let one = |row: &Memory| {
-        let whole = all(compared(row)?.0, of);
-        Some(differences(row, of)?.into_iter().map(|difference| difference / whole).collect())
+        let whole = all(compared(row, way)?.0, of);
+        Some(differences(row, way, of)?.into_iter().map(|difference| difference / whole).collect())
     };
     on.memory.iter().flatten().filter(|row| row.processes == processes).filter_map(one).collect()
 }
@@ -124,6 +129,18 @@ mod tests {
             assert!(text.contains(line), "no `{line}` in {text}");
         }
         assert!(!text.contains("| json | 4 "));
+    }
+
+    #[test]
+    fn units_in_place_have_rows_of_their_own_where_they_were_measured() {
+        let mut rows = [row(1, [5.0, 0.5, 1.0, 0.25, 4.0]), row(16, [7.0, 0.0, 0.0, 0.0, 4.0])];
+        let mut text = String::new();
+        table(&mut text, &rows);
+        assert!(!text.contains("in place"), "{text}");
+        rows[1].ways.insert(Way::InPlace, footprint([5.0, 0.0, 2.0, 0.0, 4.0]));
+        table(&mut text, &rows);
+        let line = "| json | PSS of 16, in place | −0.10 | +0.00 | +0.20 | +0.00 | +0.00 | +0.10 |";
+        assert!(text.contains(line) && !text.contains("RSS of one, in place"), "{text}");
     }
 
     #[test]

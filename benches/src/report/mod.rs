@@ -7,11 +7,11 @@ mod figures;
 mod mappings;
 mod markdown;
 mod pages;
-mod paused;
 mod profile;
 mod ratios;
 mod start;
 pub mod targets;
+mod variations;
 mod ways;
 
 use std::fs;

@@ -82,10 +82,10 @@ fn imported_pass(on: &OnInterpreter) -> Option<f64> {
     plain(row, Way::Image, Way::Pyc, PROCESS)
 }
 
-/// PSS of so many processes, image over `.pyc`, by name.
-pub fn pss(on: &OnInterpreter, processes: usize) -> Vec<(&str, f64)> {
+/// PSS of so many processes, a way over `.pyc`, by name.
+pub fn pss(on: &OnInterpreter, way: Way, processes: usize) -> Vec<(&str, f64)> {
     let rows = on.memory.iter().flatten().filter(|row| row.processes == processes);
-    rows.filter_map(|row| Some((row.name.as_str(), memory(row, Way::Image, |f| &f.pss)?))).collect()
+    rows.filter_map(|row| Some((row.name.as_str(), memory(row, way, |f| &f.pss)?))).collect()
 }
 
 /// A way over `.pyc`.

@@ -62,6 +62,9 @@ pub(super) const OVER_PYC: Bound = Bound::AtLeast(1.6);
 /// How much quicker each of them is to be than by code-data-share.
 pub(super) const OVER_CDS: Bound = Bound::AtLeast(1.25);
 
+/// What a process may have resident at most, relative to one that imports from `.pyc` files.
+const RESIDENT: Bound = Bound::AtMost(1.05);
+
 /// What a start with the image may take relative to one without.
 pub(super) const START: Bound = Bound::AtMost(1.02);
 
@@ -72,7 +75,7 @@ pub(super) type Value = Option<(f64, String)>;
 pub fn all(results: &Results) -> Vec<Target> {
     use Bound::AtMost;
     let is = |linking: &'static str| move |on: &OnInterpreter| on.linking == linking;
-    let limit = |on: &OnInterpreter| plain(over_limit(on));
+    let limit = |on: &OnInterpreter| over_limit(on, Way::Image);
     let many = |on: &OnInterpreter| on.scale.as_ref()?.images.iter().find(|i| i.count == MANY).map(|i| i.built.clone());
     let new = |name, bound, unit, meant: &dyn Fn(&OnInterpreter) -> bool, value: &dyn Fn(&OnInterpreter) -> Value| {
         target(results, name, bound, unit, &|on| if meant(on) { value(on) } else { None })
@@ -81,9 +84,7 @@ pub fn all(results: &Results) -> Vec<Target> {
     vec![
         new("import: image / limit, geometric mean, non-PIE", NON_PIE, "", &is("static"), &limit),
         new("import: image / limit, geometric mean, shared libpython", SHARED, "", &is("shared"), &limit),
-        new("import: `.pyc` / image, geometric mean", OVER_PYC, "", &any, &|on| {
-            plain(mean(&ratios_of(on, Way::Pyc, Way::Image, IMPORT)))
-        }),
+        new("import: `.pyc` / image, geometric mean", OVER_PYC, "", &any, &|on| pyc_over(on, Way::Image)),
         new("import from start: code-data-share / image, every package", OVER_CDS, "", &any, &|on| {
             let worst = |of| worst(OVER_CDS, &ratios_of(on, Way::Cds, Way::Image, of));
             let (value, name) = worst(FROM_START)?;
@@ -91,15 +92,13 @@ pub fn all(results: &Results) -> Vec<Target> {
             Some((value, name + &inside))
         }),
         new("`python -c pass`: with image / without", START, "", &any, &|on| plain(ratios::pass(on))),
-        new("peak RSS of one process: image / `.pyc`, every package", AtMost(1.05), "", &any, &|on| {
-            worst(AtMost(1.05), &ratios_of(on, Way::Image, Way::Pyc, PEAK))
-        }),
+        new("peak RSS of one process: image / `.pyc`, every package", RESIDENT, "", &any, &|on| peak(on, Way::Image)),
         new(
             "PSS of 16 processes: image / `.pyc`, geometric mean, non-PIE 3.14",
             AtMost(0.8),
             "",
             &|on| on.minor == 14 && on.linking == "static",
-            &|on| plain(mean(&ratios::pss(on, 16))),
+            &|on| pss_of_16(on, Way::Image),
         ),
         new("image bytes / `.pyc` bytes, whole environment", AtMost(1.6), "", &any, &|on| {
             plain(on.environment.as_ref().map(|built| built.image_bytes as f64 / built.pyc_bytes as f64))
@@ -111,19 +110,34 @@ pub fn all(results: &Results) -> Vec<Target> {
     ]
 }
 
-/// Imports from the image over the limit, the geometric mean.
-fn over_limit(on: &OnInterpreter) -> Option<f64> {
-    mean(&ratios_of(on, Way::Image, Way::Limit, IMPORT))
+/// Imports one way over the limit, the geometric mean.
+pub(super) fn over_limit(on: &OnInterpreter, way: Way) -> Value {
+    plain(mean(&ratios_of(on, way, Way::Limit, IMPORT)))
 }
 
-/// The same where it is not what is wanted.
+/// Imports from `.pyc` files over those one way, the geometric mean.
+pub(super) fn pyc_over(on: &OnInterpreter, way: Way) -> Value {
+    plain(mean(&ratios_of(on, Way::Pyc, way, IMPORT)))
+}
+
+/// Peak RSS one way over that from `.pyc` files, the worst package.
+pub(super) fn peak(on: &OnInterpreter, way: Way) -> Value {
+    worst(RESIDENT, &ratios_of(on, way, Way::Pyc, PEAK))
+}
+
+/// PSS of 16 processes one way over that from `.pyc` files, the geometric mean.
+pub(super) fn pss_of_16(on: &OnInterpreter, way: Way) -> Value {
+    plain(mean(&ratios::pss(on, way, 16)))
+}
+
+/// Imports from the image over the limit, where that is not what is wanted.
 pub fn missed_limit(on: &OnInterpreter) -> Option<f64> {
     let bound = match on.linking.as_str() {
         "static" => NON_PIE,
         "shared" => SHARED,
         _ => return None,
     };
-    over_limit(on).filter(|&value| !bound.holds(value))
+    over_limit(on, Way::Image).map(|(value, _)| value).filter(|&value| !bound.holds(value))
 }
 
 /// A value about which nothing else is to be said.
