@@ -19,5 +19,6 @@ pub mod share;
 pub mod stats;
 pub mod tables;
 pub mod target;
+pub mod text;
 pub mod verify;
 pub mod window;

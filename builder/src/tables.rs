@@ -7,13 +7,14 @@ use crate::named::NamedObject;
 use crate::objects::Placement;
 use crate::share::{Constants, Node, NodeId};
 use crate::target::{Role, Target};
+use crate::text::Text;
 use crate::window::Externs;
 use cds_layout::format::{
     DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
-    SectionKind, Stamp, StaticRecord, StaticText, TextRef, UnitRecord, UnitTables, ValueKind, Writer, build_index,
-    checksum32, encode_numbered, tables_checksum,
+    SectionKind, Stamp, StaticRecord, StaticText, UnitRecord, UnitTables, ValueKind, Writer, build_index, checksum32,
+    encode_numbered, tables_checksum,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// The records of an image.
 #[derive(Debug)]
@@ -47,32 +48,6 @@ pub struct BuiltObject {
     pub size: u32,
 }
 
-/// The text section; equal texts are stored once.
-#[derive(Debug)]
-struct Text {
-    bytes: Vec<u8>,
-    known: HashMap<String, TextRef>,
-}
-
-impl Text {
-    /// Lays texts out, the first ones at the end of the section: what is behind it is read with them.
-    fn ending_with(texts: Vec<&str>) -> Text {
-        let mut seen = HashSet::new();
-        let texts: Vec<&str> = texts.into_iter().filter(|text| seen.insert(*text)).collect();
-        let (mut bytes, mut known) = (Vec::new(), HashMap::new());
-        for text in texts.into_iter().rev() {
-            known.insert(text.to_owned(), TextRef { start: bytes.len() as u32, len: text.len() as u32 });
-            bytes.extend_from_slice(text.as_bytes());
-        }
-        Text { bytes, known }
-    }
-
-    /// Where one of them is.
-    fn at(&self, text: &str) -> TextRef {
-        self.known[text]
-    }
-}
-
 /// What the records are about.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan<'a> {
@@ -104,17 +79,17 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
     let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
     let unit_numbers = unit_numbers(placement);
     let number_of = |module: usize| with_code.get(&module).map(|&unit| unit_numbers[unit as usize]);
-    // What programs are likely to import lies close together, with what it says of itself; the few that have no code come first.
-    let mut order: Vec<usize> = (0..discovery.modules.len()).collect();
-    order.sort_by_key(|&module| number_of(module));
+    let order = in_order(discovery, number_of);
 
     let places: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
     let of_roots = discovery.roots.iter().zip(&places).flat_map(|(root, (_, relative))| [&**relative, &root.path]);
-    let of_directories = discovery.directories.keys().map(|(_, relative)| &**relative);
-    let found = order.iter().map(|&number| &discovery.modules[number]);
-    let of_modules = found.flat_map(|found| [&*found.name, &found.file]);
+    let of_modules = order.iter().map(|&number| &discovery.modules[number]).flat_map(|found| {
+        // With the path below its root of the directory that it lies in.
+        [&*found.name, &found.file, &found.directory]
+    });
     let of_objects = plan.objects.iter().map(|object| &*object.name);
-    let text = Text::ending_with(of_roots.chain(of_directories).chain(of_objects).chain(of_modules).collect());
+    let of_directories = discovery.directories.keys().map(|(_, relative)| &**relative);
+    let text = Text::ending_with(of_roots.chain(of_modules).chain(of_objects).chain(of_directories));
 
     let root = |(root, (kind, relative)): (&Root, &(RootKind, String))| RootRecord {
         kind: *kind,
@@ -140,13 +115,12 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         let found = &discovery.modules[number];
         let unit = with_code.get(&number).copied();
         let kind = match found.kind {
-            FoundKind::Source if unit.is_none() => continue,
             FoundKind::Source => ModuleKind::Source,
             FoundKind::Sourceless => ModuleKind::Sourceless,
             FoundKind::Extension => ModuleKind::Extension,
             FoundKind::Namespace => ModuleKind::Namespace,
         };
-        let Some(&directory) = numbers.get(&(found.root, found.directory.clone())) else { continue };
+        let directory = numbers[&(found.root, found.directory.clone())];
         let package = found.package_directory().and_then(|p| numbers.get(&(found.root, p)).copied());
         let code = unit.map_or(NONE, |unit| {
             placement.offset(unit, constants.modules[unit as usize].root.expect("every module has a root"))
@@ -278,7 +252,7 @@ impl Tables {
             (SectionKind::Directories, directories.bytes),
             // Every part of it is as likely to be read as any other.
             (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
-            // What is read brings its neighbours into memory: the likely ends of two sections lie together (`elf::emit`).
+            // What is read brings its neighbours into memory: the likely ends of two sections lie together (`elf::windows`).
             (SectionKind::Text, self.text.bytes.clone()),
             (SectionKind::Numbered, self.numbered.clone()),
             (SectionKind::Modules, modules.bytes),
@@ -292,6 +266,18 @@ impl Tables {
         }
         tables
     }
+}
+
+/// The modules that have records, the likely ones first and those without code last. `number_of` gives the number of a module's unit.
+fn in_order(discovery: &Discovery, number_of: impl Fn(usize) -> Option<u32>) -> Vec<usize> {
+    let has_record = |&module: &usize| {
+        let found = &discovery.modules[module];
+        (found.kind != FoundKind::Source || number_of(module).is_some())
+            && discovery.directories.contains_key(&(found.root, found.directory.clone()))
+    };
+    let mut order: Vec<usize> = (0..discovery.modules.len()).filter(has_record).collect();
+    order.sort_by_key(|&module| number_of(module).unwrap_or(NONE));
+    order
 }
 
 /// By unit, the number of its record.

@@ -11,8 +11,9 @@ use crate::pages::prefault;
 /// Size of the first chunk, which has pages of the usual size: a program that uses little shall not have a huge page for it.
 const SMALL: usize = 1024 * 1024;
 
-/// It is got ready in pieces of this size: one call for more than one unit.
-const AHEAD: u32 = 128 * 1024;
+/// It is got ready in pieces, one call for more than one unit: each as large as what is ready, in these bounds. A start that imports
+/// one small module shall not wait for many pages.
+const AHEAD: [u32; 2] = [16 * 1024, 128 * 1024];
 
 /// Copies lie as far from each other as the processor's caches need.
 const ALIGN: u32 = 64;
@@ -77,7 +78,8 @@ impl Arena {
         let within = last.taken;
         last.taken += size;
         if last.taken > last.ready {
-            let ready = last.taken.next_multiple_of(AHEAD).min(last.size);
+            let piece = last.ready.clamp(AHEAD[0], AHEAD[1]);
+            let ready = last.taken.next_multiple_of(piece).min(last.size);
             prefault(last.address + last.ready as usize, (ready - last.ready) as usize);
             last.ready = ready;
         }
@@ -172,6 +174,17 @@ mod tests {
         let last = arena.take(0).unwrap();
         assert_eq!((arena.take(u32::MAX), arena.take(u32::MAX - huge::MORE)), (None, None));
         assert_eq!(arena.take(0), Some(last), "nothing was taken for what has no offset");
+    }
+
+    #[test]
+    fn the_first_pieces_are_small() {
+        let _alone = huge::one_by_one();
+        let arena = Arena::default();
+        let ready = |size| {
+            arena.take(size).unwrap();
+            arena.chunks()[0].ready / 1024
+        };
+        assert_eq!([1, 16, 17, 40, 100, 200, 1].map(|kib| ready(kib * 1024)), [16, 32, 64, 128, 256, 384, 384]);
     }
 
     #[test]

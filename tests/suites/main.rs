@@ -29,6 +29,7 @@ mod selection;
 mod specialise;
 mod tidy;
 mod variants;
+mod windows;
 mod workflow;
 
 use std::process::ExitCode;
@@ -50,7 +51,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 25] = [
+const EVERYWHERE: [Suite; 26] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -71,6 +72,7 @@ const EVERYWHERE: [Suite; 25] = [
     properties::trials,
     relocated::trials,
     pages::trials,
+    windows::trials,
     copies::trials,
     specialise::trials,
     finalisation::trials,

@@ -89,8 +89,8 @@ const OBJECT_ALIGN: u64 = CHUNK as u64;
 pub fn frame(tables: &[(SectionKind, usize)], objects: usize) -> Result<Frame, EmitError> {
     let mut sink = Vec::new();
     let mut w = Writer::new(object::Endianness::Little, true, &mut sink);
-    let string = w.add_dynamic_string(IMAGE_SYMBOL.as_bytes());
-    reserve(&mut w, string, tables, objects).map(|(frame, _)| frame)
+    w.add_dynamic_string(IMAGE_SYMBOL.as_bytes());
+    reserve(&mut w, tables, objects).map(|(frame, _)| frame)
 }
 
 /// Kinds and sizes of tables.
@@ -111,7 +111,6 @@ struct Indexes {
 /// Reserves everything up to the end of the writable segment.
 fn reserve(
     w: &mut Writer<'_>,
-    _symbol: StringId,
     table_sizes: &[(SectionKind, usize)],
     objects: usize,
 ) -> Result<(Frame, Indexes), EmitError> {
@@ -165,7 +164,7 @@ pub fn emit(contents: &Contents) -> Result<Vec<u8>, EmitError> {
     let mut out = Vec::new();
     let mut w = Writer::new(object::Endianness::Little, true, &mut out);
     let names = Names::add(&mut w, contents);
-    let (frame, at) = reserve(&mut w, names.image, &sizes, contents.objects.len())?;
+    let (frame, at) = reserve(&mut w, &sizes, contents.objects.len())?;
 
     for _ in &contents.symbols {
         w.reserve_symbol_index(Some(at.objects));

@@ -1,7 +1,9 @@
 //! Where tables lie in the windows that the kernel maps at once: so a process has less of an image resident.
 //!
 //! Around a page of a file that is read for the first time, Linux maps those neighbours that it has in memory: those of the same 64 KiB of
-//! addresses (`do_fault_around`, mm/memory.c; `fault_around_bytes`). Positions and addresses agree in these bits.
+//! addresses, unless it is told otherwise (`do_fault_around`, mm/memory.c; `fault_around_bytes`). At the preferred base, positions
+//! and addresses agree in these bits. Elsewhere they may not, and where a page is as large as a window there are no neighbours: nothing
+//! is lost then but the gaps.
 
 use cds_layout::format::SectionKind;
 
@@ -46,6 +48,9 @@ mod tests {
     fn small_tables_follow_on_each_other() {
         let tables = [(ModuleIndex, 64), (Text, 501), (Numbered, 100), (Modules, 640), (Units, 480), (Fixups, 9)];
         assert_eq!(starts(&tables), [1000, 1064, 1568, 1672, 2312, 2792]);
+        // Named objects only.
+        let tables = [(ModuleIndex, 4), (Text, 40), (Numbered, 4), (Modules, 0), (Units, 70_000), (Fixups, 9)];
+        assert_eq!(starts(&tables)[..5], [1000, 1008, 1048, WINDOW / 2, WINDOW / 2]);
     }
 
     #[test]
