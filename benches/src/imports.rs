@@ -109,7 +109,12 @@ pub fn rounds(
 
 /// The program that does nothing.
 pub fn nothing(start: &Start, round: usize) -> Result<Finished> {
-    launch_warm(|| start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string()))
+    launch_warm(|| pass(start, round))
+}
+
+/// The run of it.
+pub fn pass(start: &Start, round: usize) -> Run {
+    start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string())
 }
 
 /// The run that imports with a clock.

@@ -14,7 +14,7 @@ use crate::machine::Machine;
 
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
-pub use profile::{Place, Profile, Profiled};
+pub use profile::{Place, Profile, Profiled, ProfiledStart};
 pub use start::{Starts, Step};
 
 /// Where the code of a process comes from.
@@ -106,6 +106,9 @@ pub struct OnInterpreter {
     /// Where the time of imports goes.
     #[serde(default)]
     pub profile: Option<Vec<Profiled>>,
+    /// Where the time of starts goes.
+    #[serde(default)]
+    pub start_profile: Option<ProfiledStart>,
     /// What could not be done, and anything else that a reader of the figures must know.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -252,6 +255,7 @@ impl Results {
     pub fn merge(&mut self, other: Results) -> Result<()> {
         let (ours, theirs) = (self.machine.identity(), other.machine.identity());
         ensure!(ours == theirs, "results of two machines cannot be merged: `{ours}` and `{theirs}`");
+        self.machine.merge(&other.machine);
         for found in other.interpreters {
             match self.interpreters.iter_mut().find(|known| known.label == found.label) {
                 Some(known) => known.merge(found),
@@ -278,6 +282,7 @@ impl OnInterpreter {
         replace(&mut self.scale, other.scale);
         replace(&mut self.instructions, other.instructions);
         update(&mut self.profile, other.profile, |new, old| new.name == old.name);
+        replace(&mut self.start_profile, other.start_profile);
         for remark in other.remarks {
             if !self.remarks.contains(&remark) {
                 self.remarks.push(remark);

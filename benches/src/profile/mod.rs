@@ -1,8 +1,9 @@
-//! Where the time of an import goes: samples of perf, sorted by what the processor was at.
+//! Where the time of imports and starts goes: samples of perf, sorted by what the processor was at.
 
 mod perf;
 mod places;
 mod script;
+mod start;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use crate::imports::{printed, timed};
 use crate::launch::launch;
 use crate::order;
-use crate::results::{Place, Profile, Profiled, Way};
+use crate::results::{Place, Profile, Profiled, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
 use crate::works::Work;
 
@@ -37,8 +38,12 @@ pub fn impossible(all: &[Work]) -> Option<String> {
     Perf::find().err().map(|error| brief(&error))
 }
 
-/// Takes samples of the imports among `all` that are profiled; or says why that cannot be done here.
-pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<Vec<Profiled>, String>> {
+/// Takes samples of the imports among `all` that are profiled, and of starts; or says why that cannot be done here.
+pub fn measure(
+    subjects: &Subjects,
+    all: &[Work],
+    runs: usize,
+) -> Result<Result<(Vec<Profiled>, ProfiledStart), String>> {
     let works = works(all);
     let tried = subjects.start(Way::Pyc).python().args(["-P", "-c", "pass"]);
     let directory = subjects.plain.scratch.join("profile");
@@ -65,7 +70,8 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
             }
         }
     }
-    Ok(Ok(jobs.into_iter().map(|(.., found)| found).collect()))
+    let starts = start::measure(&perf, subjects, runs)?;
+    Ok(Ok((jobs.into_iter().map(|(.., found)| found).collect(), starts)))
 }
 
 /// One process.

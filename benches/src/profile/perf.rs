@@ -51,8 +51,8 @@ impl Perf {
     pub fn record(&self, run: Run) -> Result<Finished> {
         let _ = fs::remove_file(&self.data);
         let inner = run.into_command();
-        // Nothing is kept below the home directory.
-        let mut outer = Run::new(&self.program).args(["record", "-q", "-N", "-g", "-e", "cpu-clock"]);
+        // Nothing is kept below the home directory; and perf does not wait a second for a thread that looks at BPF programs.
+        let mut outer = Run::new(&self.program).args(["record", "-q", "-N", "--no-bpf-event", "-g", "-e", "cpu-clock"]);
         outer = outer.args(["-k", "CLOCK_MONOTONIC", "-F", &FREQUENCY.to_string(), "-o"]).arg(&self.data).arg("--");
         outer = outer.arg(inner.get_program()).args(inner.get_args());
         for (key, value) in inner.get_envs() {

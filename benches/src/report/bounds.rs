@@ -27,9 +27,10 @@ fn all(results: &Results) -> Vec<Target> {
 
 /// code-data-share from start over an image whose import takes the limit's time and whose start costs nothing, by name.
 fn over_limit_from_start(on: &OnInterpreter) -> Vec<(&str, f64)> {
+    let surplus = ratios::surplus(on);
     let one = |row: &Measured| {
-        // What the program around the import costs; the limit's own process is not like that of any other way.
-        let around = middle(row, Way::Pyc, FROM_START)? - middle(row, Way::Pyc, IMPORT)?;
+        // The limit's own process is not like that of any other way.
+        let around = ratios::split(row, surplus?)?.around;
         Some(middle(row, Way::Cds, FROM_START)? / (around + middle(row, Way::Limit, IMPORT)?))
     };
     ratios::imports(on).filter_map(|row| Some((row.name.as_str(), one(row)?))).collect()
@@ -41,10 +42,12 @@ pub fn table(text: &mut String, results: &Results) {
     if bounds.is_empty() {
         return;
     }
-    *text += "**How far each figure could go:** bounds of what an image can reach, by the same measurement. Imports from it take the limit's time, \
-              and in a start neither loader nor image take any: what is left is a `.pth` file, or one that imports an extension module. \
-              Bold is a bound that is short of the target. Better than a bound can be only what makes importlib itself quicker, or takes \
-              from the image what a start imports after the loader.\n\n";
+    *text += "**How far each figure could go:** bounds of what an image can reach, by the same measurement. Imports from it \
+              take the limit's time, and in a start neither loader nor image take any: what is left is a `.pth` file, or one \
+              that imports an extension module. From the start on there is left, beside the limit's time, what the image's own \
+              process takes around the import, without what its start takes longer than one without an image. Bold is a bound \
+              that is short of the target. Better than a bound can be only what makes importlib itself quicker, or takes from \
+              the image what a start imports after the loader.\n\n";
     *text += &titled(&bounds, "within reach");
     *text += "\n";
 }
@@ -59,16 +62,23 @@ mod tests {
         Samples { import: vec![import], process: vec![process], ..Samples::default() }
     }
 
-    fn package(name: &str, pyc: f64, cds: f64, limit: f64) -> Measured {
-        // A start takes 10, and the program around the import 1.
-        let ways = [(Way::Pyc, pyc, pyc + 11.0), (Way::Cds, 1.0, cds), (Way::Limit, limit, 0.0)];
-        let ways = ways.map(|(way, import, process)| (way, Outcome::Measured(samples(import, process))));
-        let mut row =
-            Measured { name: name.to_owned(), program: String::new(), ways: ways.into(), nothing: vec![10.0] };
-        if let Some(Outcome::Measured(limit)) = row.ways.get_mut(&Way::Limit) {
-            limit.process.clear();
-        }
-        row
+    /// A start takes 10, and 2 more with the image; the program around the import takes 1, and this much from `.pyc` files.
+    fn package(name: &str, pyc_around: f64, (pyc, image, cds, limit): (f64, f64, f64, f64)) -> Measured {
+        let ways = [
+            (Way::Pyc, samples(pyc, 10.0 + pyc + pyc_around)),
+            (Way::Image, samples(image, 12.0 + image + 1.0)),
+            (Way::Cds, samples(1.0, cds)),
+            (Way::Limit, Samples { import: vec![limit], ..Samples::default() }),
+        ];
+        let ways = ways.map(|(way, samples)| (way, Outcome::Measured(samples))).into();
+        Measured { name: name.to_owned(), program: String::new(), ways, nothing: vec![10.0] }
+    }
+
+    /// The program that does nothing, among the imports.
+    fn pass() -> Measured {
+        let ways = [(Way::Pyc, 10.0), (Way::Image, 12.0)];
+        let ways = ways.map(|(way, process)| (way, Outcome::Measured(samples(0.0, process)))).into();
+        Measured { name: "pass".to_owned(), program: String::new(), ways, nothing: Vec::new() }
     }
 
     fn results(on: OnInterpreter) -> Results {
@@ -80,9 +90,10 @@ mod tests {
 
     #[test]
     fn imports_could_take_the_limits_time_and_starts_what_the_interpreter_takes() {
-        let steps = [(Step::None, 10.0), (Step::Pth, 10.1), (Step::Extension, 10.4), (Step::Image, 11.0)];
+        let steps = [(Step::None, 10.0), (Step::Pth, 10.1), (Step::Extension, 10.4), (Step::Image, 12.0)];
         let steps = steps.map(|(step, seconds)| (step, samples(0.0, seconds))).into();
-        let imports = Some(vec![package("json", 4.0, 16.0, 2.0), package("rich", 9.0, 17.0, 6.0)]);
+        let imports =
+            Some(vec![package("json", 1.0, (4.0, 2.5, 16.0, 2.0)), package("rich", 1.5, (9.0, 7.0, 17.0, 6.0))]);
         let start = Some(Starts { steps, ..Starts::default() });
         let mut text = String::new();
         table(&mut text, &results(OnInterpreter { imports, start, ..OnInterpreter::default() }));
@@ -104,10 +115,34 @@ mod tests {
         let mut text = String::new();
         table(&mut text, &results(OnInterpreter::default()));
         assert_eq!(text, "");
-        let mut row = package("json", 4.0, 16.0, 2.0);
-        row.ways.remove(&Way::Cds);
-        table(&mut text, &results(OnInterpreter { imports: Some(vec![row]), ..OnInterpreter::default() }));
-        assert!(text.contains("| ≥ 1.6 | yes | 2.000 | – |"), "{text}");
-        assert!(!text.contains("code-data-share") && !text.contains("without |"), "{text}");
+        let row = package("json", 1.0, (4.0, 2.5, 16.0, 2.0));
+        let mut without = row.clone();
+        without.ways.remove(&Way::Cds);
+        // What a start with the image costs is not known of the first.
+        for imports in [vec![row], vec![pass(), without]] {
+            let mut text = String::new();
+            table(&mut text, &results(OnInterpreter { imports: Some(imports), ..OnInterpreter::default() }));
+            assert!(text.contains("| ≥ 1.6 | yes | 2.000 | – |"), "{text}");
+            assert!(!text.contains("code-data-share") && !text.contains("without |"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_import_that_is_not_quicker_than_the_limit_does_not_pass_the_bound() {
+        // What lies around the import from `.pyc` files says nothing about the image: it may be more or less.
+        for pyc_around in [0.5, 1.0, 3.0] {
+            for (image, surplus) in [(6.0, 2.0), (6.5, 2.0), (9.0, 2.0), (6.0, 0.0), (6.0, -0.25)] {
+                let row = package("rich", pyc_around, (9.0, image, 17.0, 6.0));
+                let steps = [(Step::None, 10.0), (Step::Image, 10.0 + surplus)];
+                let steps = steps.map(|(step, seconds)| (step, samples(0.0, seconds))).into();
+                let start = Some(Starts { steps, ..Starts::default() });
+                let on = OnInterpreter { imports: Some(vec![row]), start, ..OnInterpreter::default() };
+                let measured = ratios_of(&on, Way::Cds, Way::Image, FROM_START)[0].1;
+                let bound = over_limit_from_start(&on)[0].1;
+                assert!(measured <= bound, "{measured} {bound}: {pyc_around} {image} {surplus}");
+                // With the limit's time and a start that costs nothing it is the bound.
+                assert_eq!(measured == bound, image == 6.0 && surplus <= 0.0, "{pyc_around} {image} {surplus}");
+            }
+        }
     }
 }

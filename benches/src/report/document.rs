@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
-use crate::report::{bounds, details, mappings, pages, profile, ratios, short, start, targets, variations, ways};
+use crate::report::{
+    bounds, details, mappings, missed, pages, profile, ratios, short, start, start_profile, targets, variations, ways,
+};
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
@@ -37,18 +39,26 @@ beside it.
 
 ";
 
+const BUSY: &str = "\
+**The load was more than the number of processors when this was measured: others were busy, and times are not to be \
+compared with those of other reports.** Ratios are of runs in turns.
+
+";
+
 /// The whole text.
 pub fn document(results: &Results, figures: &[Figure]) -> String {
     let mut text = INTRODUCTION.to_owned();
     let _ = writeln!(text, "Machine: {}. Version of this project: {}.\n", results.machine, results.version);
+    if results.machine.busy() {
+        text += BUSY;
+    }
     text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target. `python -c pass` is of the \
              rounds of *the start, step by step* where there are any, else of those of the imports.\n\n";
     text += &targets::table(&targets::all(results));
     text += "\n";
     bounds::table(&mut text, results);
     variations::tables(&mut text, results);
-    profile::in_the_way(&mut text, results);
-    mappings::in_the_way(&mut text, results);
+    missed::tables(&mut text, results);
     text += FROM_START;
     plots(&mut text, figures, None);
     for on in &results.interpreters {
@@ -113,6 +123,9 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.profile {
         profile::tables(text, rows);
+    }
+    if let Some(starts) = &on.start_profile {
+        start_profile::table(text, starts);
     }
     remarks(text, on);
 }

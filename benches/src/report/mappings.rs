@@ -31,13 +31,13 @@ fn compared(row: &Memory, way: Way) -> Option<(&Footprint, &Footprint)> {
 }
 
 /// The image's bytes less those from `.pyc` files: of each part, and of all.
-fn differences(row: &Memory, way: Way, of: fn(Resident) -> f64) -> Option<Vec<f64>> {
+pub(super) fn differences(row: &Memory, way: Way, of: fn(Resident) -> f64) -> Option<Vec<f64>> {
     let (pyc, image) = compared(row, way)?;
     let each = Part::ALL.into_iter().map(|part| bytes(image, part, of) - bytes(pyc, part, of));
     Some(each.chain([all(image, of) - all(pyc, of)]).collect())
 }
 
-fn columns(first: [&str; 2]) -> Vec<String> {
+pub(super) fn columns<const N: usize>(first: [&str; N]) -> Vec<String> {
     let mut columns = cells(first);
     columns.extend(Part::ALL.map(|part| part.title().to_owned()));
     columns.push("all".to_owned());

@@ -53,6 +53,16 @@ pub fn signed(value: f64, show: impl Fn(f64) -> String) -> String {
     sign.to_owned() + &show(value.abs())
 }
 
+/// A share, in per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// What a cell has where there is no value.
+pub fn or_dash(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".to_owned())
+}
+
 /// A whole number, in groups of three digits.
 pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::markdown::{Table, cells, grouped, ms, signed};
+use crate::report::markdown::{Table, cells, grouped, ms, percent, signed};
 use crate::report::{short, targets};
 use crate::results::{OnInterpreter, Place, Profile, Profiled, Results, Way};
 use crate::statistics::{mean, median};
@@ -14,12 +14,12 @@ const NAMED: usize = 3;
 const WAYS: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
 
 /// Seconds in a place, of one run on average.
-fn seconds(row: &Profiled, way: Way, place: Place) -> Option<f64> {
+pub(super) fn seconds(row: &Profiled, way: Way, place: Place) -> Option<f64> {
     Some(row.ways.get(&way)?.samples(place) / row.frequency)
 }
 
 /// Seconds in all places.
-fn total(row: &Profiled, way: Way) -> Option<f64> {
+pub(super) fn total(row: &Profiled, way: Way) -> Option<f64> {
     Place::ALL.into_iter().map(|place| seconds(row, way, place)).sum()
 }
 
@@ -105,10 +105,6 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     lines.iter().for_each(|line| table.row(line));
     *text += &table.finish();
     *text += "\n";
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
 }
 
 #[cfg(test)]

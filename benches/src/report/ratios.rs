@@ -78,8 +78,38 @@ pub fn pass(on: &OnInterpreter) -> Option<f64> {
 }
 
 fn imported_pass(on: &OnInterpreter) -> Option<f64> {
-    let row = on.imports.iter().flatten().find(|row| row.name == PASS.name)?;
-    plain(row, Way::Image, Way::Pyc, PROCESS)
+    plain(pass_row(on)?, Way::Image, Way::Pyc, PROCESS)
+}
+
+fn pass_row(on: &OnInterpreter) -> Option<&Measured> {
+    on.imports.iter().flatten().find(|row| row.name == PASS.name)
+}
+
+/// Seconds that a start with the image takes longer than one without, by the same rounds as `pass`.
+pub fn surplus(on: &OnInterpreter) -> Option<f64> {
+    let step = |step| on.start.as_ref()?.processes(step).map(median);
+    let way = |way| middle(pass_row(on)?, way, PROCESS);
+    let of_steps = || Some(step(Step::Image)? - step(Step::None)?);
+    of_steps().or_else(|| Some(way(Way::Image)? - way(Way::Pyc)?))
+}
+
+/// Where the seconds of an import from the image go, from the start of the process on: medians.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Split {
+    /// What the start takes longer than one without the image; nothing if it is quicker.
+    pub surplus: f64,
+    /// The import, inside the process.
+    pub import: f64,
+    /// All the rest of what the process takes longer than one that does nothing: the program around the import, and its end.
+    pub around: f64,
+}
+
+/// Of one row, by a surplus of the start. Each way has its own time around the import: with `.pyc` files a process has more
+/// objects on its heap to give back than with the image.
+pub fn split(row: &Measured, surplus: f64) -> Option<Split> {
+    let surplus = surplus.max(0.0);
+    let import = middle(row, Way::Image, IMPORT)?;
+    Some(Split { surplus, import, around: middle(row, Way::Image, FROM_START)? - import - surplus })
 }
 
 /// PSS of so many processes, a way over `.pyc`, by name.
@@ -97,7 +127,25 @@ pub fn memory(row: &Memory, way: Way, of: fn(&Footprint) -> &[f64]) -> Option<f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::Outcome;
+    use crate::results::{Outcome, Starts};
+
+    #[test]
+    fn the_surplus_of_a_start_is_of_its_own_rounds_or_of_the_imports() {
+        let samples = |seconds: f64| Samples { process: vec![seconds], ..Samples::default() };
+        let ways = [(Way::Pyc, 10.0), (Way::Image, 12.0)].map(|(way, s)| (way, Outcome::Measured(samples(s)))).into();
+        let pass = Measured { name: PASS.name.to_owned(), program: String::new(), ways, nothing: Vec::new() };
+        let mut on = OnInterpreter { imports: Some(vec![pass]), ..OnInterpreter::default() };
+        assert_eq!(surplus(&on), Some(2.0));
+        let starts = |steps: &[(Step, f64)]| Starts {
+            steps: steps.iter().map(|&(step, s)| (step, samples(s))).collect(),
+            ..Starts::default()
+        };
+        on.start = Some(starts(&[(Step::None, 10.0), (Step::Pth, 10.25), (Step::Image, 10.5)]));
+        assert_eq!(surplus(&on), Some(0.5));
+        on.start = Some(starts(&[(Step::None, 10.0)]));
+        assert_eq!(surplus(&on), Some(2.0));
+        assert_eq!(surplus(&OnInterpreter { imports: None, ..on }), None);
+    }
 
     #[test]
     fn a_start_is_taken_from_the_process_of_the_same_round() {

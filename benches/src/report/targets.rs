@@ -40,8 +40,21 @@ impl Bound {
         }
     }
 
+    /// What is wanted.
+    pub(super) fn wanted(self) -> f64 {
+        match self {
+            Bound::AtMost(most) => most,
+            Bound::AtLeast(least) => least,
+        }
+    }
+
+    /// The value if it is not what is wanted.
+    pub(super) fn missed(self, value: Value) -> Option<f64> {
+        value.map(|(value, _)| value).filter(|&value| !self.holds(value))
+    }
+
     /// Of several values, the one that is furthest from what is wanted.
-    fn worst<'a>(self, values: &[(&'a str, f64)]) -> Option<(&'a str, f64)> {
+    pub(super) fn worst<'a>(self, values: &[(&'a str, f64)]) -> Option<(&'a str, f64)> {
         let order = |a: &&(&str, f64), b: &&(&str, f64)| a.1.total_cmp(&b.1);
         match self {
             Bound::AtMost(_) => values.iter().max_by(order).copied(),
@@ -63,7 +76,7 @@ pub(super) const OVER_PYC: Bound = Bound::AtLeast(1.6);
 pub(super) const OVER_CDS: Bound = Bound::AtLeast(1.25);
 
 /// What a process may have resident at most, relative to one that imports from `.pyc` files.
-const RESIDENT: Bound = Bound::AtMost(1.05);
+pub(super) const RESIDENT: Bound = Bound::AtMost(1.05);
 
 /// What a start with the image may take relative to one without.
 pub(super) const START: Bound = Bound::AtMost(1.02);
@@ -137,7 +150,7 @@ pub fn missed_limit(on: &OnInterpreter) -> Option<f64> {
         "shared" => SHARED,
         _ => return None,
     };
-    over_limit(on, Way::Image).map(|(value, _)| value).filter(|&value| !bound.holds(value))
+    bound.missed(over_limit(on, Way::Image))
 }
 
 /// A value about which nothing else is to be said.
@@ -161,10 +174,11 @@ pub(super) fn target(
     let cell = |on| value(on).map(|(value, more)| (format!("{value:.3}{unit}{more}"), bound.holds(value)));
     let values: Vec<Option<(String, bool)>> = results.interpreters.iter().map(cell).collect();
     let reached = values.iter().flatten().map(|(_, good)| *good).reduce(|all, good| all && good);
-    let wanted = match bound {
-        Bound::AtMost(most) => format!("≤ {most}{unit}"),
-        Bound::AtLeast(least) => format!("≥ {least}{unit}"),
+    let sign = match bound {
+        Bound::AtMost(_) => '≤',
+        Bound::AtLeast(_) => '≥',
     };
+    let wanted = format!("{sign} {}{unit}", bound.wanted());
     let labels = results.interpreters.iter().map(|on| short(&on.label)).collect();
     Target { name, wanted, values, labels, reached }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Way;
+use super::{Step, Way};
 
 /// What the processor was at when a sample was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +72,34 @@ pub struct Profile {
     pub faults: Vec<f64>,
     /// Samples by place.
     pub samples: BTreeMap<Place, Vec<u64>>,
+}
+
+/// Samples of `python -c pass`, of the whole process.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ProfiledStart {
+    /// Samples of a second in which the processor was busy.
+    pub frequency: f64,
+    /// Each step, by place; value `i` is of run `i`.
+    pub steps: BTreeMap<Step, BTreeMap<Place, Vec<u64>>>,
+}
+
+impl ProfiledStart {
+    /// Adds a run.
+    pub fn add(&mut self, step: Step, counts: &BTreeMap<Place, u64>) {
+        let places = self.steps.entry(step).or_default();
+        for place in Place::ALL {
+            places.entry(place).or_default().push(counts.get(&place).copied().unwrap_or(0));
+        }
+    }
+
+    /// Seconds in some places together, of each run.
+    pub fn seconds(&self, step: Step, places: &[Place]) -> Option<Vec<f64>> {
+        let of = |place| self.steps.get(&step)?.get(place).filter(|runs| !runs.is_empty());
+        let all = places.iter().map(of).collect::<Option<Vec<_>>>()?;
+        let runs = all.iter().map(|runs| runs.len()).min()?;
+        let one = |run: usize| all.iter().map(|runs| runs[run]).sum::<u64>() as f64 / self.frequency;
+        Some((0..runs).map(one).collect())
+    }
 }
 
 impl Profile {

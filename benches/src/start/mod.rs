@@ -15,7 +15,7 @@ use crate::order;
 use crate::results::{Samples, Starts, Step, Way};
 use crate::ways::{Start, Subjects};
 
-use check::check;
+pub(crate) use check::check;
 use copies::Copies;
 
 /// Rounds for each that was asked for: a start is short, and what a step adds to it is a fraction of that.
@@ -30,7 +30,7 @@ pub fn measure(subjects: &Subjects, runs: usize) -> Result<Starts> {
     if let Some(module) = &extension {
         starts.push((Step::Extension, copies.with_line(&plain, "extension", &format!("import {module}"))?));
     }
-    starts.push((Step::Off, Start { variables: vec![("PYCDSMODE", "OFF".into())], ..image.clone() }));
+    starts.push((Step::Off, switched_off(&image)));
     starts.push((Step::Image, image));
     for (step, start) in &starts {
         check(*step, start, extension.as_deref())
@@ -49,6 +49,11 @@ pub fn measure(subjects: &Subjects, runs: usize) -> Result<Starts> {
         }
     }
     Ok(Starts { extension, files: pth_files(&subjects.plain.site)?, steps })
+}
+
+/// A start like one with the image, with the loader switched off.
+pub fn switched_off(image: &Start) -> Start {
+    Start { variables: vec![("PYCDSMODE", "OFF".into())], ..image.clone() }
 }
 
 /// The names of the `.pth` files in a site directory, in the order in which they are read.

@@ -76,7 +76,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if profiled {
             step("profile");
             match profile::measure(&subjects, &args.works(), args.runs)? {
-                Ok(rows) => found.profile = Some(rows),
+                Ok((rows, starts)) => (found.profile, found.start_profile) = (Some(rows), Some(starts)),
                 Err(reason) => no_profile(&mut found, &reason),
             }
         }

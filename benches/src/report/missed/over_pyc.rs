@@ -1,0 +1,139 @@
+//! What the image leaves of the time of imports from `.pyc` files, and what of that is the limit's too.
+
+use crate::report::markdown::{cells, or_dash, percent, signed};
+use crate::report::profile::{seconds, total};
+use crate::report::short;
+use crate::report::targets::{OVER_PYC, over_limit, pyc_over};
+use crate::results::{OnInterpreter, Place, Profiled, Results, Way};
+use crate::statistics::mean;
+
+/// What the limit spends its time in; all other places are one column.
+const NAMED: [(Place, &str); 3] =
+    [(Place::Interpreter, "interpreter"), (Place::Libraries, "libraries"), (Place::Faults, "page faults")];
+
+/// For each interpreter that misses the figure about `.pyc` files.
+pub fn in_the_way(text: &mut String, results: &Results) {
+    let said = format!(
+        "What stands between the image and {wanted} times the speed of `.pyc` files where the figure is missed: what no image \
+         spares is the limit's, which runs the bodies of the modules, importlib and `dlopen`. Shares are of the time from \
+         `.pyc` files, by the profiles below, the mean of their packages. The last columns are of the imports: what the image \
+         may take over the limit where `.pyc` / image is {wanted}, and what it takes; below 0 not even the limit is so \
+         quick.",
+        wanted = OVER_PYC.wanted()
+    );
+    let mut columns = cells(["", ".pyc / image", "limit"]);
+    columns.extend(NAMED.map(|(_, title)| format!("of it {title}")));
+    columns.extend(cells([
+        "the rest",
+        "image − limit",
+        "spared by the image",
+        "packages",
+        "over the limit: may",
+        "does",
+    ]));
+    super::table(text, results, &said, &columns, |on| row(on).into_iter().collect());
+}
+
+fn row(on: &OnInterpreter) -> Option<Vec<String>> {
+    let ratio = OVER_PYC.missed(pyc_over(on, Way::Image))?;
+    let shares = Shares::of(on.profile.as_deref().unwrap_or_default());
+    let allowed = pyc_over(on, Way::Limit).map(|(limit, _)| limit / OVER_PYC.wanted() - 1.0);
+    if shares.is_none() && allowed.is_none() {
+        return None;
+    }
+    let mut row = vec![short(&on.label), format!("{ratio:.3}")];
+    let share = |of: &dyn Fn(&Shares) -> f64| or_dash(shares.as_ref().map(|shares| percent(of(shares))));
+    row.push(share(&|shares| shares.limit()));
+    row.extend((0..NAMED.len()).map(|index| share(&|shares| shares.named[index])));
+    row.push(share(&|shares| shares.rest));
+    row.push(share(&|shares| shares.between));
+    row.push(share(&|shares| 1.0 - shares.limit() - shares.between));
+    row.push(or_dash(shares.as_ref().map(|shares| shares.packages.join(", "))));
+    let over = |share: Option<f64>| or_dash(share.map(|share| signed(share, percent)));
+    row.push(over(allowed));
+    row.push(over(over_limit(on, Way::Image).map(|(ratio, _)| ratio - 1.0)));
+    Some(row)
+}
+
+/// Parts of the time from `.pyc` files, the means of some packages.
+#[derive(Debug)]
+struct Shares {
+    /// Of the limit, by place.
+    named: [f64; NAMED.len()],
+    /// Of the limit, in all other places.
+    rest: f64,
+    /// Of the image, beyond the limit.
+    between: f64,
+    packages: Vec<String>,
+}
+
+impl Shares {
+    fn of(rows: &[Profiled]) -> Option<Shares> {
+        let one = |row: &Profiled| {
+            let pyc = total(row, Way::Pyc).filter(|seconds| *seconds > 0.0)?;
+            let (image, limit) = (total(row, Way::Image)?, total(row, Way::Limit)?);
+            let [first, second, third] = NAMED.map(|(place, _)| seconds(row, Way::Limit, place).unwrap_or(0.0));
+            let values = [first, second, third, limit - first - second - third, image - limit];
+            Some((row.name.clone(), values.map(|seconds| seconds / pyc)))
+        };
+        let (packages, values): (Vec<String>, Vec<[f64; 5]>) = rows.iter().filter_map(one).unzip();
+        let column = |index: usize| mean(&values.iter().map(|row| row[index]).collect::<Vec<_>>());
+        let shares =
+            || Shares { named: [0, 1, 2].map(column), rest: column(3), between: column(4), packages: packages.clone() };
+        (!packages.is_empty()).then(shares)
+    }
+
+    /// All that the limit takes.
+    fn limit(&self) -> f64 {
+        self.named.iter().sum::<f64>() + self.rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::missed::tests::{package, results};
+    use crate::results::Profile;
+
+    /// Samples in the interpreter, in libraries, of faults and about files.
+    fn profile(counts: [u64; 4]) -> Profile {
+        let mut profile = Profile::default();
+        let places = [Place::Interpreter, Place::Libraries, Place::Faults, Place::Files].into_iter();
+        profile.add(0.5, 10, &places.zip(counts).collect());
+        profile
+    }
+
+    fn on(image: f64) -> OnInterpreter {
+        let ways = [(Way::Pyc, 8.0, 0.0, 0.0), (Way::Image, image, 0.0, 0.0), (Way::Limit, 4.0, 0.0, 0.0)];
+        let ways: Vec<_> = ways.into();
+        OnInterpreter { imports: Some(vec![package("json", &ways)]), ..OnInterpreter::default() }
+    }
+
+    fn text(on: OnInterpreter) -> String {
+        let mut text = String::new();
+        in_the_way(&mut text, &results(on));
+        text
+    }
+
+    #[test]
+    fn the_time_from_pyc_files_is_the_limits_what_the_image_adds_and_what_it_spares() {
+        let ways = [(Way::Pyc, [90, 10, 50, 50]), (Way::Image, [85, 15, 30, 10]), (Way::Limit, [80, 10, 20, 2])];
+        let ways = ways.map(|(way, counts)| (way, profile(counts))).into();
+        let rows = vec![Profiled { name: "json".to_owned(), frequency: 1000.0, ways }];
+        let text = text(OnInterpreter { profile: Some(rows), ..on(6.4) });
+        // Of 200 samples; 8 / 4 is a quarter above 1.6.
+        let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | 14.0 % | 30.0 % | json | +25.0 % | \
+            +60.0 % |\n\n";
+        assert!(text.ends_with(line), "{text}");
+    }
+
+    #[test]
+    fn a_row_has_what_there_is_and_is_only_where_the_figure_is_missed() {
+        assert_eq!(text(on(4.5)), "");
+        let line = "| 3.11.7 shared | 1.250 | – | – | – | – | – | – | – | – | +25.0 % | +60.0 % |\n\n";
+        assert!(text(on(6.4)).ends_with(line));
+        let mut without = on(6.4);
+        without.imports.as_mut().unwrap()[0].ways.remove(&Way::Limit);
+        assert_eq!(text(without), "");
+    }
+}
