@@ -40,8 +40,9 @@ beside it.
 ";
 
 const BUSY: &str = "\
-**The load was more than the number of processors when this was measured: others were busy, and times are not to be \
-compared with those of other reports.** Ratios are of runs in turns.
+**The load was more than the number of processors when a part of this began.** Others were busy, or it was an earlier part of the \
+measurement, which the average of a minute counts as well: times are not to be compared with those of other reports. Ratios are of runs \
+in turns.
 
 ";
 
