@@ -13,7 +13,6 @@ use cds_tests::{files, fixtures, workspace};
 
 use crate::launch::{launch, without_paths};
 use crate::results::{Built, Way};
-use crate::variations;
 
 /// What of the public implementation is measured, and the newest minor version that it is made for.
 const CDS: (&str, u8) = ("code-data-share==0.1.0", 12);
@@ -70,8 +69,9 @@ pub fn program(name: &str) -> PathBuf {
 }
 
 impl Subjects {
-    /// Makes the environments, or takes those of earlier runs; the loader and the image are made now.
-    pub fn prepare(interpreter: &Interpreter) -> Result<Subjects> {
+    /// Makes the environments, or takes those of earlier runs; the loader and the image are made now. The variations `varied` are
+    /// to be measured.
+    pub fn prepare(interpreter: &Interpreter, varied: Vec<Way>) -> Result<Subjects> {
         let mut remarks = Vec::new();
         let plain = with_packages(interpreter, "bench-plain", None)?;
         let image = with_packages(interpreter, "bench-image", None)?;
@@ -87,7 +87,7 @@ impl Subjects {
         image.install_loader()?;
         let built = build(&image.image(), image.build(&image.image())?)?;
         django_project(&plain)?;
-        Ok(Subjects { plain, image, cds, built, varied: variations::on(interpreter), remarks })
+        Ok(Subjects { plain, image, cds, built, varied, remarks })
     }
 
     /// A start in the way of `.pyc` files, of the image or of a variation of it.

@@ -63,11 +63,10 @@ impl Bootstrap {
     pub fn new(known: &ImportFunctions) -> Result<Option<Bootstrap>> {
         let module = py::import(c"_frozen_importlib")?;
         let exec_module = py::import(c"_frozen_importlib_external")?.get(c"SourceFileLoader")?.get(c"exec_module")?;
-        let uses_names = |name, known| NamesUsed::by(&module.get(name)?)?.are(known);
         let search = NamesUsed::by(&module.get(c"_find_spec")?)?;
         let Some(search) = search.form(known.find_spec, |form| form)? else { return Ok(None) };
-        let as_known = uses_names(c"_load_unlocked", known.load_unlocked)?
-            && uses_names(c"module_from_spec", known.module_from_spec)?
+        let as_known = uses_names(&module, c"_load_unlocked", known.load_unlocked)?
+            && uses_names(&module, c"module_from_spec", known.module_from_spec)?
             && NamesUsed::by(&exec_module)?.are(known.exec_module)?;
         if !as_known {
             return Ok(None);
@@ -218,6 +217,11 @@ impl NamesUsed {
         }
         Ok(None)
     }
+}
+
+/// Whether a module's function uses these names, in this order.
+pub fn uses_names(module: &Object, function: &CStr, names: &[&str]) -> Result<bool> {
+    NamesUsed::by(&module.get(function)?)?.are(names)
 }
 
 /// `sys.monitoring` (3.12+), with the numbers that tools may have.

@@ -196,9 +196,9 @@ impl Image {
         record(self.tables.statics, number, StaticRecord::SIZE, StaticRecord::decode)
     }
 
-    /// A text that many units have.
-    pub fn numbered(&self, number: u32) -> Option<&'static [u8]> {
-        self.tables.numbered.text(number)
+    /// The texts that many units have.
+    pub fn numbered(&self) -> Numbered<'static> {
+        self.tables.numbered
     }
 
     /// A unit's record, which was checked with its table before.
@@ -255,7 +255,6 @@ impl Image {
             statics: tables.statics.len() / StaticRecord::SIZE,
             units: tables.units.len() / UnitRecord::SIZE,
             named: tables.named.len() / NamedRecord::SIZE,
-            numbered: tables.numbered.count() as usize,
             chunks: self.header.pool.div_ceil(CHUNK) as usize,
         }
     }
@@ -286,8 +285,6 @@ pub struct Counts {
     pub units: usize,
     /// Named objects.
     pub named: usize,
-    /// Texts that many units have.
-    pub numbered: usize,
     /// Pieces of the pool.
     pub chunks: usize,
 }

@@ -6,14 +6,14 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Characters, Extern, SLOT, Text, TypeId};
+use cds_layout::format::{Characters, Extern, Numbered, SLOT, Text, TypeId, block_of};
 
 use crate::externs;
 use crate::failure::Failure;
 use crate::image::Image;
 use crate::py::{self, PyObject};
 use crate::strings::Strings;
-use crate::table::Pointers;
+use crate::table::{Bytes, Pointers};
 
 /// Words of the head of an ASCII string at most.
 const HEAD: usize = 6;
@@ -45,8 +45,34 @@ pub struct Maker {
     layout: &'static Layout,
     /// Their head, but for the length.
     head: [u64; HEAD],
-    /// By the number of a text, the string. One owned reference to each is kept for ever.
-    known: Pointers<PyObject>,
+    known: Known,
+}
+
+/// What is known of the texts with numbers.
+#[derive(Debug)]
+struct Known {
+    /// The string of each. One owned reference is kept for ever.
+    strings: Pointers<PyObject>,
+    /// 1 for a block of texts that is whole.
+    blocks: Bytes,
+}
+
+impl Known {
+    fn new(texts: Numbered<'_>) -> Known {
+        Known { strings: Pointers::new(texts.count() as usize), blocks: Bytes::new(texts.blocks() as usize) }
+    }
+
+    /// The text, whose block is checked once.
+    fn text(&self, image: &Image, number: u32) -> Option<&'static [u8]> {
+        let (texts, block) = (image.numbered(), block_of(number));
+        if self.blocks.get(block)? == 0 {
+            if !texts.is_whole(block) {
+                return None;
+            }
+            self.blocks.set(block, 1);
+        }
+        texts.text_of_whole_block(number)
+    }
 }
 
 impl Maker {
@@ -65,11 +91,7 @@ impl Maker {
             *word.ok_or(Failure::Malformed)? = value;
         }
         let fits = rows.ascii_data.is_multiple_of(SLOT) && rows.ascii_data as usize <= size_of_val(&head);
-        if fits {
-            Ok(Maker { layout, head, known: Pointers::new(image.counts().numbered) })
-        } else {
-            Err(Failure::Malformed)
-        }
+        if fits { Ok(Maker { layout, head, known: Known::new(image.numbered()) }) } else { Err(Failure::Malformed) }
     }
 
     /// The canonical copy of the string whose text has this number.
@@ -81,12 +103,12 @@ impl Maker {
         number: u32,
         room: &mut Room,
     ) -> Result<NonNull<PyObject>, Failure> {
-        if let Some(known) = self.known.get(number) {
+        if let Some(known) = self.known.strings.get(number) {
             return Ok(known);
         }
-        let bytes = image.numbered(number).ok_or(Failure::Malformed)?;
+        let bytes = self.known.text(image, number).ok_or(Failure::Malformed)?;
         let canonical = self.make(strings, Text { characters: Characters::Ascii, bytes }, room)?;
-        self.known.set(number, canonical);
+        self.known.strings.set(number, canonical);
         Ok(canonical)
     }
 

@@ -25,6 +25,7 @@ mod pages;
 mod properties;
 mod rejection;
 mod relocated;
+mod sections;
 mod selection;
 mod specialise;
 mod tidy;

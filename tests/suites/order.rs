@@ -8,6 +8,8 @@ use cds_tests::tools::tools;
 use goblin::elf::Elf;
 use libtest_mimic::Trial;
 
+use crate::sections::section;
+
 pub fn trials(_: &Interpreters) -> Vec<Trial> {
     vec![once("order", "what_is_seldom_run_lies_apart", what_is_seldom_run_lies_apart)]
 }
@@ -22,11 +24,8 @@ const OFTEN: [&str; 5] =
 fn what_is_seldom_run_lies_apart() -> Result<()> {
     let bytes = read(&tools()?.loader)?;
     let elf = Elf::parse(&bytes)?;
-    let named = |name: &str| {
-        let found = elf.section_headers.iter().find(|header| elf.shdr_strtab.get_at(header.sh_name) == Some(name));
-        found.with_context(|| format!("the loader has no section `{name}`: its linker does not understand `order.ld`"))
-    };
-    let (seldom, text) = (named(".text.seldom")?, named(".text")?);
+    let seldom = section(&elf, ".text.seldom").context("the loader's linker does not understand `order.ld`")?;
+    let text = section(&elf, ".text")?;
     ensure!(seldom.sh_size >= LEAST, "only {} bytes are apart", seldom.sh_size);
     let functions = |section: &goblin::elf::SectionHeader| -> Vec<&str> {
         let range = section.sh_addr..section.sh_addr + section.sh_size;

@@ -9,6 +9,8 @@ use cds_tests::suite::on_each;
 use goblin::elf::{Elf, SectionHeader};
 use libtest_mimic::Trial;
 
+use crate::sections::section;
+
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(interpreters, "windows", &[("likely_ends_lie_together", likely_ends_lie_together)])
 }
@@ -49,11 +51,6 @@ fn likely_ends_lie_together(python: &Interpreter) -> Result<()> {
         ensure!(nearer, "`{name}` is not nearer than `{UNLIKELY}`: {likely:?}, {unlikely:?}");
     }
     Ok(())
-}
-
-fn section<'a>(elf: &'a Elf<'_>, name: &str) -> Result<&'a SectionHeader> {
-    let found = elf.section_headers.iter().find(|header| elf.shdr_strtab.get_at(header.sh_name) == Some(name));
-    found.with_context(|| format!("no section `{name}`"))
 }
 
 fn contents<'a>(bytes: &'a [u8], section: &SectionHeader) -> &'a [u8] {

@@ -35,7 +35,7 @@ pub use modules::{
     DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef, tables_checksum,
 };
 pub use named::{NamedRecord, ValueKind};
-pub use numbered::{MAX_NUMBERS, Numbered, encode_numbered};
+pub use numbered::{MAX_NUMBERS, Numbered, block_of, encode_numbered};
 pub use recipes::{Step, leaves_of, steps};
 pub use sections::{Section, SectionKind};
 pub use texts::{Characters, Entry, Text, TextTable, Texts};

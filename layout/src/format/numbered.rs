@@ -2,7 +2,7 @@
 //!
 //! The number of texts comes first (a `u32`), then for each block of [`BLOCK`] of them where it starts in the section and its
 //! checksum (two `u32`), then the blocks. A text is its length (a varint) and its characters. The checksum of a block is
-//! that of its number and its bytes, and is checked whenever a text of it is read.
+//! that of its number and its bytes, and is checked before a text of it is used.
 
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
@@ -67,19 +67,27 @@ impl<'a> Numbered<'a> {
         self.count
     }
 
+    /// How many blocks there are.
+    pub fn blocks(self) -> u32 {
+        self.count.div_ceil(BLOCK)
+    }
+
     /// The text with this number; `None` if there is none, or if its block is damaged.
     pub fn text(self, number: u32) -> Option<&'a [u8]> {
+        if self.is_whole(block_of(number)) { self.text_of_whole_block(number) } else { None }
+    }
+
+    /// Whether a block has the bytes that were written.
+    pub fn is_whole(self, block: u32) -> bool {
+        self.block(block).is_some_and(|(bytes, sum)| block_sum(block, bytes) == sum)
+    }
+
+    /// The text with this number, for who remembers that its block is whole.
+    pub fn text_of_whole_block(self, number: u32) -> Option<&'a [u8]> {
         if number >= self.count {
             return None;
         }
-        let block = number / BLOCK;
-        let (start, sum) = self.block(block)?;
-        let end = if block + 1 < self.count.div_ceil(BLOCK) { self.block(block + 1)?.0 } else { self.bytes.len() };
-        let bytes = self.bytes.get(start..end)?;
-        if block_sum(block, bytes) != sum {
-            return None;
-        }
-        let mut r = Reader::new(bytes);
+        let mut r = Reader::new(self.block(block_of(number))?.0);
         let mut next = || {
             let length = usize::try_from(r.varint()?).ok()?;
             r.take(length)
@@ -90,11 +98,25 @@ impl<'a> Numbered<'a> {
         next()
     }
 
-    /// Where a block starts, and its checksum.
-    fn block(self, number: u32) -> Option<(usize, u32)> {
-        let mut entry = Reader::new(self.bytes.get(START + number as usize * ENTRY..)?);
-        Some((entry.u32()? as usize, entry.u32()?))
+    /// The bytes of a block, and its checksum.
+    fn block(self, number: u32) -> Option<(&'a [u8], u32)> {
+        let blocks = self.blocks();
+        if number >= blocks {
+            return None;
+        }
+        let entry = |number: u32| {
+            let mut entry = Reader::new(self.bytes.get(START + number as usize * ENTRY..)?);
+            Some((entry.u32()? as usize, entry.u32()?))
+        };
+        let (start, sum) = entry(number)?;
+        let end = if number + 1 < blocks { entry(number + 1)?.0 } else { self.bytes.len() };
+        Some((self.bytes.get(start..end)?, sum))
     }
+}
+
+/// The block that the text with this number is in.
+pub fn block_of(number: u32) -> u32 {
+    number / BLOCK
 }
 
 #[cfg(test)]
@@ -111,12 +133,16 @@ mod tests {
             assert_eq!(numbered.text(number), Some(text.as_bytes()));
         }
         assert_eq!(numbered.text(100), None);
+        assert!((0..7).all(|block| numbered.is_whole(block)) && !numbered.is_whole(7) && block_of(99) == 6);
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 0x11;
             let Some(numbered) = Numbered::new(&damaged) else { continue };
             for (number, text) in (0..).zip(&texts) {
                 assert!(numbered.text(number).is_none_or(|found| found == text.as_bytes()));
+                if numbered.is_whole(block_of(number)) {
+                    assert_eq!(numbered.text_of_whole_block(number), Some(text.as_bytes()));
+                }
             }
         }
         for len in 0..bytes.len() {

@@ -8,7 +8,7 @@ use cds_layout::cpython::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, Imp
 use super::likeness::Likeness;
 use super::loads::{Loads, this_thread};
 use crate::active::Active;
-use crate::bootstrap::{Bootstrap, NamesUsed};
+use crate::bootstrap::{Bootstrap, NamesUsed, uses_names};
 use crate::py::{self, Builtin, Object, Result};
 
 /// Functions, values and names.
@@ -101,11 +101,10 @@ impl Known {
         let function = |name| module.get(name);
         let names = NamesUsed::by(&function(c"_find_and_load")?)?;
         let Some(form) = names.form(known.find_and_load, |form| form.names)? else { return Ok(None) };
-        let uses_names = |name, known| NamesUsed::by(&function(name)?)?.are(known);
         let unlocked = known.find_and_load_unlocked;
-        let as_known = uses_names(c"_find_and_load_unlocked", unlocked.names)?
-            && uses_names(c"_get_module_lock", GET_MODULE_LOCK)?
-            && uses_names(c"_lock_unlock_module", LOCK_UNLOCK_MODULE)?;
+        let as_known = uses_names(&module, c"_find_and_load_unlocked", unlocked.names)?
+            && uses_names(&module, c"_get_module_lock", GET_MODULE_LOCK)?
+            && uses_names(&module, c"_lock_unlock_module", LOCK_UNLOCK_MODULE)?;
         let builtins = external.get(c"SourceFileLoader")?.get(c"exec_module")?.get(c"__builtins__")?;
         let thread = py::module_dict(&py::import(c"_thread")?)?;
         let module_locks = function(c"_module_locks")?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale, start};
+use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale, start, variations};
 use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
@@ -48,7 +48,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     }
     if profiled || [Part::Start, Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
         step("environments");
-        let subjects = Subjects::prepare(python)?;
+        let subjects = Subjects::prepare(python, variations::on(python))?;
         found.packages = subjects.packages()?;
         found.environment = Some(subjects.built.clone());
         found.remarks.extend(subjects.remarks.clone());
