@@ -131,13 +131,17 @@ impl Subjects {
                 Err(error) => drop(reasons.insert(Way::Zip, brief(&error))),
             }
         }
-        if let Some(environment) = &self.cds {
-            match self.archive(environment, &directory, tracing) {
-                Ok(start) => drop(starts.insert(Way::Cds, start)),
-                Err(error) => drop(reasons.insert(Way::Cds, brief(&error))),
-            }
+        match self.archived(name, tracing) {
+            None => {}
+            Some(Ok(start)) => drop(starts.insert(Way::Cds, start)),
+            Some(Err(error)) => drop(reasons.insert(Way::Cds, brief(&error))),
         }
         Ok((starts, reasons))
+    }
+
+    /// A start of the same by code-data-share, with an archive that is made now; `None` where that cannot be had.
+    pub fn archived(&self, name: &str, tracing: impl Fn(&Start) -> Run) -> Option<Result<Start>> {
+        Some(self.archive(self.cds.as_ref()?, &self.directory(name), tracing))
     }
 
     /// The same of `.pyc` files, the image and, if anything is imported, the limit: nothing else has to be made for these.

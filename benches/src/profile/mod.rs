@@ -22,8 +22,8 @@ use perf::{FREQUENCY, Perf};
 /// What is imported: from a few modules to many.
 pub const PACKAGES: [&str; 4] = ["json", "requests", "boto3", "sympy"];
 
-/// The ways that are compared.
-pub const COMPARED: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
+/// The ways that are compared; code-data-share where it can be had.
+pub const COMPARED: [Way; 4] = [Way::Pyc, Way::Image, Way::Limit, Way::Cds];
 
 /// Those that are profiled.
 pub fn works(all: &[Work]) -> Vec<Work> {
@@ -54,7 +54,9 @@ pub fn measure(
     let mut jobs = Vec::new();
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
-        let starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
+        let mut starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
+        // Why there is none is said with the imports.
+        starts.extend(subjects.archived(work.name, tracing).and_then(Result::ok).map(|start| (Way::Cds, start)));
         let found = Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new() };
         jobs.push((work, starts, found));
     }
@@ -63,7 +65,7 @@ pub fn measure(
         for (work, starts, found) in &mut jobs {
             for position in order::of_round(round, COMPARED.len()) {
                 let way = COMPARED[position];
-                let start = starts.get(&way).context("a way without a start")?;
+                let Some(start) = starts.get(&way) else { continue };
                 let profile = (round > 0).then(|| found.ways.entry(way).or_default());
                 one(&perf, work, (way, start), round, profile)
                     .with_context(|| format!("profile of {}, {}", work.name, way.title()))?;
@@ -84,14 +86,16 @@ fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: 
     let import = printed(&finished.stdout)?;
     ensure!(import.served > 0, "no module came this way");
     let marks = marks(&finished.stdout)?;
-    let mut counts: BTreeMap<Place, u64> = BTreeMap::new();
+    let (mut inside, mut process): (BTreeMap<Place, u64>, BTreeMap<Place, u64>) = Default::default();
     perf.samples(|time, stack| {
+        let place = places::place(stack, &executable);
+        *process.entry(place).or_default() += 1;
         if (marks.start..=marks.stop).contains(&time) {
-            *counts.entry(places::place(stack, &executable)).or_default() += 1;
+            *inside.entry(place).or_default() += 1;
         }
     })?;
     if let Some(profile) = to {
-        profile.add(import.seconds, marks.faults, &counts);
+        profile.add(import.seconds, marks.faults, &inside, &process);
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
 use crate::report::{
-    bounds, details, mappings, missed, pages, profile, ratios, short, start, start_profile, targets, variations, ways,
+    bounds, details, mappings, missed, pages, process_profile, profile, ratios, short, start, start_profile, targets,
+    variations, ways,
 };
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
@@ -124,6 +125,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.profile {
         profile::tables(text, rows);
+        process_profile::tables(text, rows);
     }
     if let Some(starts) = &on.start_profile {
         start_profile::table(text, starts);

@@ -8,6 +8,7 @@ mod mappings;
 mod markdown;
 mod missed;
 mod pages;
+mod process_profile;
 mod profile;
 mod ratios;
 mod start;

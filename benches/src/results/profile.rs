@@ -72,6 +72,9 @@ pub struct Profile {
     pub faults: Vec<f64>,
     /// Samples by place.
     pub samples: BTreeMap<Place, Vec<u64>>,
+    /// The same of the whole process.
+    #[serde(default)]
+    pub process: BTreeMap<Place, Vec<u64>>,
 }
 
 /// Samples of `python -c pass`, of the whole process.
@@ -103,12 +106,14 @@ impl ProfiledStart {
 }
 
 impl Profile {
-    /// Adds a run.
-    pub fn add(&mut self, seconds: f64, faults: u64, counts: &BTreeMap<Place, u64>) {
+    /// Adds a run: what was counted of the import, and of the whole process.
+    pub fn add(&mut self, seconds: f64, faults: u64, import: &BTreeMap<Place, u64>, process: &BTreeMap<Place, u64>) {
         self.seconds.push(seconds);
         self.faults.push(faults as f64);
         for place in Place::ALL {
-            self.samples.entry(place).or_default().push(counts.get(&place).copied().unwrap_or(0));
+            let count = |counts: &BTreeMap<Place, u64>| counts.get(&place).copied().unwrap_or(0);
+            self.samples.entry(place).or_default().push(count(import));
+            self.process.entry(place).or_default().push(count(process));
         }
     }
 
@@ -116,5 +121,11 @@ impl Profile {
     pub fn samples(&self, place: Place) -> f64 {
         let all: u64 = self.samples.get(&place).into_iter().flatten().sum();
         all as f64 / self.seconds.len().max(1) as f64
+    }
+
+    /// The same of the whole process, if that was counted.
+    pub fn of_process(&self, place: Place) -> Option<f64> {
+        let runs = self.process.get(&place).filter(|runs| !runs.is_empty())?;
+        Some(runs.iter().sum::<u64>() as f64 / runs.len() as f64)
     }
 }
