@@ -80,7 +80,7 @@ pub struct Value {
     pub finished: Finished,
 }
 
-/// Runs all jobs each way, in turns; the first round is not counted. What does nothing has its turn among the ways.
+/// Runs all jobs each way, in turns; the first round is not counted. What imports nothing has its turn among the ways.
 pub fn rounds(
     mut jobs: Vec<Job>,
     runs: usize,
@@ -92,7 +92,8 @@ pub fn rounds(
             let starts = job.turns(round);
             for position in order::of_round(round, starts.len() + usize::from(job.plain.is_some())) {
                 let Some((way, start)) = starts.get(position) else {
-                    let seconds = job.plain.as_ref().map(|start| nothing(start, round)).transpose()?;
+                    let run = |start| launch_warm(|| timed(Way::Pyc, start, &[], round));
+                    let seconds = job.plain.as_ref().map(run).transpose()?;
                     job.nothing.extend(seconds.filter(|_| round > 0).map(|finished| finished.seconds));
                     continue;
                 };
@@ -117,9 +118,10 @@ pub fn pass(start: &Start, round: usize) -> Run {
     start.python().args(["-P", "-c", "pass"]).env("PYTHONHASHSEED", round.to_string())
 }
 
-/// The run that imports with a clock.
-pub fn timed(way: Way, start: &Start, modules: &[&str]) -> Run {
-    start.python().arg("-P").arg(program("clock.py")).arg(clock_way(way)).args(&start.memory).args(modules)
+/// The run that imports with a clock; without modules it is all that is not the import.
+pub fn timed(way: Way, start: &Start, modules: &[&str], round: usize) -> Run {
+    let run = start.python().arg("-P").arg(program("clock.py")).arg(clock_way(way));
+    run.args(&start.memory).args(modules).env("PYTHONHASHSEED", round.to_string())
 }
 
 /// What `clock.py` calls the way.
@@ -180,12 +182,11 @@ pub fn jobs(subjects: &Subjects, works: &[Work]) -> Result<Vec<Job>> {
 /// Measures all imports, and the program that does nothing.
 pub fn measure(jobs: Vec<Job>, works: &[Work], runs: usize) -> Result<Vec<Measured>> {
     rounds(jobs, runs, |job, way, start, round| {
-        let seed = round.to_string();
         let work = works.iter().find(|work| work.name == job.name).context("no such work")?;
         if work.modules.is_empty() {
             return Ok(Value { printed: None, finished: nothing(start, round)? });
         }
-        let finished = launch_warm(|| timed(way, start, work.modules).env("PYTHONHASHSEED", &seed))?;
+        let finished = launch_warm(|| timed(way, start, work.modules, round))?;
         let printed = printed(&finished.stdout)?;
         ensure!(printed.served > 0, "no module came this way");
         Ok(Value { printed: Some(printed), finished })

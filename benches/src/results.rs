@@ -14,7 +14,7 @@ use crate::machine::Machine;
 
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
-pub use profile::{Place, Profile, Profiled, ProfiledStart};
+pub use profile::{Place, Processes, Profile, Profiled, ProfiledFromStart, ProfiledStart, Whole};
 pub use start::{Starts, Step};
 
 /// Where the code of a process comes from.
@@ -109,6 +109,9 @@ pub struct OnInterpreter {
     /// Where the time of starts goes.
     #[serde(default)]
     pub start_profile: Option<ProfiledStart>,
+    /// Where the time from start goes, with the image and by code-data-share.
+    #[serde(default)]
+    pub from_start_profile: Option<Vec<ProfiledFromStart>>,
     /// What could not be done, and anything else that a reader of the figures must know.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -123,7 +126,7 @@ pub struct Measured {
     pub program: String,
     /// Each way.
     pub ways: BTreeMap<Way, Outcome>,
-    /// Seconds of `python -c pass` without loader and image, in the same rounds; none for commands.
+    /// Seconds of the same program when it imports nothing, without loader and image, in the same rounds; none for commands.
     #[serde(default)]
     pub nothing: Vec<f64>,
 }
@@ -283,6 +286,7 @@ impl OnInterpreter {
         replace(&mut self.instructions, other.instructions);
         update(&mut self.profile, other.profile, |new, old| new.name == old.name);
         replace(&mut self.start_profile, other.start_profile);
+        update(&mut self.from_start_profile, other.from_start_profile, |new, old| new.name == old.name);
         for remark in other.remarks {
             if !self.remarks.contains(&remark) {
                 self.remarks.push(remark);

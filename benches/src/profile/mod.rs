@@ -1,5 +1,6 @@
 //! Where the time of imports and starts goes: samples of perf, sorted by what the processor was at.
 
+mod from_start;
 mod perf;
 mod places;
 mod script;
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use crate::imports::{printed, timed};
 use crate::launch::launch;
 use crate::order;
-use crate::results::{Place, Profile, Profiled, ProfiledStart, Way};
+use crate::results::{Place, Profile, Profiled, ProfiledFromStart, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
 use crate::works::Work;
 
@@ -22,8 +23,8 @@ use perf::{FREQUENCY, Perf};
 /// What is imported: from a few modules to many.
 pub const PACKAGES: [&str; 4] = ["json", "requests", "boto3", "sympy"];
 
-/// The ways that are compared; code-data-share where it can be had.
-pub const COMPARED: [Way; 4] = [Way::Pyc, Way::Image, Way::Limit, Way::Cds];
+/// The ways that are compared.
+pub const COMPARED: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
 
 /// Those that are profiled.
 pub fn works(all: &[Work]) -> Vec<Work> {
@@ -38,12 +39,22 @@ pub fn impossible(all: &[Work]) -> Option<String> {
     Perf::find().err().map(|error| brief(&error))
 }
 
-/// Takes samples of the imports among `all` that are profiled, and of starts; or says why that cannot be done here.
-pub fn measure(
-    subjects: &Subjects,
-    all: &[Work],
-    runs: usize,
-) -> Result<Result<(Vec<Profiled>, ProfiledStart), String>> {
+/// What was sampled.
+#[derive(Debug)]
+pub struct Profiles {
+    /// Imports, inside the clock.
+    pub imports: Vec<Profiled>,
+    /// Starts.
+    pub starts: ProfiledStart,
+    /// Imports from start, where code-data-share is compared.
+    pub from_start: Vec<ProfiledFromStart>,
+    /// What is missing, and why.
+    pub remarks: Vec<String>,
+}
+
+/// Takes samples of the imports among `all` that are profiled, of starts, and of all imports from start; or says why that cannot be
+/// done here.
+pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<Profiles, String>> {
     let works = works(all);
     let tried = subjects.start(Way::Pyc).python().args(["-P", "-c", "pass"]);
     let directory = subjects.plain.scratch.join("profile");
@@ -54,9 +65,7 @@ pub fn measure(
     let mut jobs = Vec::new();
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
-        let mut starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
-        // Why there is none is said with the imports.
-        starts.extend(subjects.archived(work.name, tracing).and_then(Result::ok).map(|start| (Way::Cds, start)));
+        let starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
         let found = Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new() };
         jobs.push((work, starts, found));
     }
@@ -65,7 +74,7 @@ pub fn measure(
         for (work, starts, found) in &mut jobs {
             for position in order::of_round(round, COMPARED.len()) {
                 let way = COMPARED[position];
-                let Some(start) = starts.get(&way) else { continue };
+                let start = starts.get(&way).context("a way without a start")?;
                 let profile = (round > 0).then(|| found.ways.entry(way).or_default());
                 one(&perf, work, (way, start), round, profile)
                     .with_context(|| format!("profile of {}, {}", work.name, way.title()))?;
@@ -73,29 +82,29 @@ pub fn measure(
         }
     }
     let starts = start::measure(&perf, subjects, runs)?;
-    Ok(Ok((jobs.into_iter().map(|(.., found)| found).collect(), starts)))
+    let (from_start, remarks) = from_start::measure(&perf, subjects, all, runs)?;
+    let imports = jobs.into_iter().map(|(.., found)| found).collect();
+    Ok(Ok(Profiles { imports, starts, from_start, remarks }))
 }
 
 /// One process.
 fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: Option<&mut Profile>) -> Result<()> {
     let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
-    let run = || timed(way, start, work.modules).env("PYTHONHASHSEED", round.to_string());
+    let run = || timed(way, start, work.modules, round);
     // Files are to be in the page cache.
     launch(run())?;
     let finished = perf.record(run().env("CDS_BENCH_MARKS", "1"))?;
     let import = printed(&finished.stdout)?;
     ensure!(import.served > 0, "no module came this way");
     let marks = marks(&finished.stdout)?;
-    let (mut inside, mut process): (BTreeMap<Place, u64>, BTreeMap<Place, u64>) = Default::default();
+    let mut counts: BTreeMap<Place, u64> = BTreeMap::new();
     perf.samples(|time, stack| {
-        let place = places::place(stack, &executable);
-        *process.entry(place).or_default() += 1;
         if (marks.start..=marks.stop).contains(&time) {
-            *inside.entry(place).or_default() += 1;
+            *counts.entry(places::place(stack, &executable)).or_default() += 1;
         }
     })?;
     if let Some(profile) = to {
-        profile.add(import.seconds, marks.faults, &inside, &process);
+        profile.add(import.seconds, marks.faults, &counts);
     }
     Ok(())
 }

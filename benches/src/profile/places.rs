@@ -36,6 +36,9 @@ const FILES: [&str; 24] = [
 /// Calls about the process's memory.
 const MEMORY: [&str; 7] = ["brk", "madvise", "mmap", "mmap_pgoff", "mprotect", "mremap", "munmap"];
 
+/// Beginnings of the names of loaders' files: of this project, and of code-data-share.
+const LOADERS: [&str; 2] = ["cds_loader.", "_cds."];
+
 /// Where x86-64 has the kernel.
 const KERNEL: u64 = 1 << 63;
 
@@ -85,7 +88,7 @@ pub fn place(stack: &[Frame], executable: &Path) -> Place {
     let name = leaf.object.rsplit('/').next().unwrap_or_default();
     if Path::new(&leaf.object) == executable || name.starts_with("libpython") {
         Place::Interpreter
-    } else if name.starts_with("cds_loader.") {
+    } else if LOADERS.iter().any(|loader| name.starts_with(loader)) {
         Place::Loader
     } else {
         Place::Libraries
@@ -124,6 +127,7 @@ mod tests {
             (PYTHON, Place::Interpreter),
             ("/opt/lib/libpython3.11.so.1.0", Place::Interpreter),
             ("/site/cds_loader.abi3.so", Place::Loader),
+            ("/site/_cds.cpython-311-x86_64-linux-gnu.so", Place::Loader),
             ("/site/of python3.13/x.so", Place::Libraries),
             ("/site/_python.cpython-313-x86_64-linux-gnu.so", Place::Libraries),
             ("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", Place::Libraries),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result};
+use cds_tests::process::Run;
 
 use super::perf::{FREQUENCY, Perf};
 use super::places;
@@ -26,7 +27,7 @@ pub fn measure(perf: &Perf, subjects: &Subjects, runs: usize) -> Result<Profiled
     }
     let rounds = runs * ROUNDS;
     eprintln!("  {rounds} rounds of starts");
-    let mut found = ProfiledStart { frequency: FREQUENCY, ..ProfiledStart::default() };
+    let mut found = ProfiledStart::new(FREQUENCY);
     for round in 0..rounds {
         for position in order::of_round(round, starts.len()) {
             let (step, start) = &starts[position];
@@ -40,10 +41,15 @@ pub fn measure(perf: &Perf, subjects: &Subjects, runs: usize) -> Result<Profiled
 
 /// One process.
 fn one(perf: &Perf, start: &Start, round: usize) -> Result<BTreeMap<Place, u64>> {
-    let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
     // Files are to be in the page cache.
     nothing(start, round)?;
-    perf.record(pass(start, round))?;
+    whole(perf, start, pass(start, round))
+}
+
+/// Samples of a process from its start to its end.
+pub fn whole(perf: &Perf, start: &Start, run: Run) -> Result<BTreeMap<Place, u64>> {
+    let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
+    perf.record(run)?;
     let mut counts = BTreeMap::new();
     // perf itself has none: it starts to count when the interpreter does.
     perf.samples(|_, stack| *counts.entry(places::place(stack, &executable)).or_default() += 1)?;

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
 use crate::report::{
-    bounds, details, mappings, missed, pages, process_profile, profile, ratios, short, start, start_profile, targets,
-    variations, ways,
+    bounds, details, from_start_profile, mappings, missed, pages, profile, ratios, short, start, start_profile,
+    targets, variations, ways,
 };
 use crate::results::{Measured, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
@@ -32,7 +32,8 @@ cache: a process that read from the disk is run again.
 ";
 
 const FROM_START: &str = "\
-*Import from start* is the time of the whole process less that of `python -c pass` without loader and image, of the same round. \
+*Import from start* is the time of the whole process less that of the same program when it imports nothing, without loader and image, of \
+the same round. \
 code-data-share maps, patches and prepares its whole archive when the interpreter starts, before the clock of the import; the loader \
 does its part when a module is imported. So the time inside the process leaves out most of what code-data-share costs, and \
 the figure is about the time from the start, which leaves out nothing of either. The ratio inside the process stands \
@@ -102,7 +103,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
         let all: Vec<&Measured> = rows.iter().collect();
         ways::table(text, "Import time, inside the process", &only, &ways::IMPORTS);
         ways::from_image(text, &only);
-        ways::table(text, "Import from start: the process less `python -c pass`", &only, &ways::FROM_STARTS);
+        ways::table(text, "Import from start: the process less one that imports nothing", &only, &ways::FROM_STARTS);
         ways::compared(text, &only);
         ways::table(text, "Time of the process, from start to end", &all, &ways::PROCESSES);
         ways::table(text, "Peak RSS", &all, &ways::PEAKS);
@@ -125,10 +126,12 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.profile {
         profile::tables(text, rows);
-        process_profile::tables(text, rows);
     }
     if let Some(starts) = &on.start_profile {
         start_profile::table(text, starts);
+    }
+    if let Some(rows) = &on.from_start_profile {
+        from_start_profile::table(text, rows);
     }
     remarks(text, on);
 }

@@ -2,13 +2,14 @@
 
 mod bounds;
 mod details;
+mod difference;
 mod document;
 mod figures;
+mod from_start_profile;
 mod mappings;
 mod markdown;
 mod missed;
 mod pages;
-mod process_profile;
 mod profile;
 mod ratios;
 mod start;

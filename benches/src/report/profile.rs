@@ -117,7 +117,7 @@ mod tests {
             let mut profile = Profile::default();
             for run in [0, 2] {
                 let places = [Place::Interpreter, Place::Loader, Place::Faults].into_iter();
-                profile.add(0.5, 1000, &places.zip(counts.map(|count| count + run - 1)).collect(), &[].into());
+                profile.add(0.5, 1000, &places.zip(counts.map(|count| count + run - 1)).collect());
             }
             profile
         };

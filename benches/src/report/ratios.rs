@@ -14,7 +14,7 @@ pub const IMPORT: Of = |row, way| values(row, way, |samples| &samples.import);
 pub const PROCESS: Of = |row, way| values(row, way, |samples| &samples.process);
 /// Peak memory.
 pub const PEAK: Of = |row, way| values(row, way, |samples| &samples.peak);
-/// Seconds of the process less those of `python -c pass` without loader and image, in the same round.
+/// Seconds of the process less those of one that imports nothing, without loader and image, in the same round.
 pub const FROM_START: Of = |row, way| {
     let process = PROCESS(row, way);
     // Zip files do not have their turn in every round.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::report::markdown::{Table, cells, grouped, ms, or_dash, signed};
+use crate::report::difference::{Difference, certain};
+use crate::report::markdown::{Table, cells, grouped, ms, or_dash};
 use crate::results::{Place, ProfiledStart, Step};
 use crate::statistics::mean;
 
@@ -11,7 +12,7 @@ const STEPS: [Step; 3] = [Step::None, Step::Off, Step::Image];
 
 /// A row for each place.
 pub fn table(text: &mut String, profile: &ProfiledStart) {
-    let runs = profile.steps.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0);
+    let runs = profile.kinds.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0);
     let _ = writeln!(
         text,
         "### Where the time of a start goes\n\nSamples of perf from the start of `python -c pass` to its end, {runs} runs, {} \
@@ -32,48 +33,19 @@ pub fn table(text: &mut String, profile: &ProfiledStart) {
 fn line(title: &str, profile: &ProfiledStart, places: &[Place]) -> Vec<String> {
     let mut line = vec![title.to_owned()];
     line.extend(STEPS.map(|step| or_dash(profile.seconds(step, places).map(|runs| ms(mean(&runs))))));
-    line.push(or_dash(Difference::of(profile, places).map(|difference| difference.to_string())));
+    line.push(or_dash(difference(profile, places).map(|difference| difference.to_string())));
     line
 }
 
-/// What a start with the image takes longer than one without.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Difference {
-    /// Seconds, the mean of the runs.
-    seconds: f64,
-    /// The standard error of that: a start has few samples in most places.
-    error: f64,
-}
-
-impl Difference {
-    /// In some places together, by runs of the same round.
-    fn of(profile: &ProfiledStart, places: &[Place]) -> Option<Difference> {
-        let (image, none) = (profile.seconds(Step::Image, places)?, profile.seconds(Step::None, places)?);
-        let more: Vec<f64> = image.iter().zip(none).map(|(image, none)| image - none).collect();
-        let (seconds, runs) = (mean(&more), more.len() as f64);
-        let squares: f64 = more.iter().map(|more| (more - seconds).powi(2)).sum();
-        Some(Difference { seconds, error: (squares / (runs - 1.0).max(1.0) / runs).sqrt() })
-    }
-
-    /// Whether it is more than chance.
-    fn is_certain(self) -> bool {
-        self.seconds > 2.0 * self.error
-    }
-}
-
-impl std::fmt::Display for Difference {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ± {}", signed(self.seconds, ms), ms(self.error))
-    }
+/// What a start with the image takes longer than one without in some places together, by runs of the same round.
+fn difference(profile: &ProfiledStart, places: &[Place]) -> Option<Difference> {
+    let (image, none) = (profile.seconds(Step::Image, places)?, profile.seconds(Step::None, places)?);
+    Difference::of(&image.iter().zip(none).map(|(image, none)| image - none).collect::<Vec<_>>())
 }
 
 /// Where a start with the image certainly takes longer than one without: the longest first.
 pub fn differences(profile: &ProfiledStart) -> Vec<(Place, Difference)> {
-    let one = |place| Some((place, Difference::of(profile, &[place])?));
-    let all = Place::ALL.into_iter().filter_map(one);
-    let mut all: Vec<(Place, Difference)> = all.filter(|(_, difference)| difference.is_certain()).collect();
-    all.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
-    all
+    certain(|place| difference(profile, &[place]))
 }
 
 #[cfg(test)]
@@ -82,7 +54,7 @@ mod tests {
 
     #[test]
     fn starts_have_the_same_places_and_the_longest_difference_is_first() {
-        let mut profile = ProfiledStart { frequency: 10_000.0, ..ProfiledStart::default() };
+        let mut profile = ProfiledStart::new(10_000.0);
         // The loader has four samples more in one round and six in another; about files there are two more or two fewer.
         for (step, interpreter, loader, files) in
             [(Step::None, 90, [0, 0], [2, 4]), (Step::Off, 92, [0, 0], [2, 4]), (Step::Image, 93, [4, 6], [4, 2])]

@@ -12,7 +12,7 @@ use super::{Step, Way};
 pub enum Place {
     /// The interpreter's executable or its library.
     Interpreter,
-    /// The loader's own file.
+    /// The loader's own file: this project's, or that of code-data-share.
     Loader,
     /// The C library, the dynamic linker, other libraries and extension modules, and what has no file.
     Libraries,
@@ -72,32 +72,59 @@ pub struct Profile {
     pub faults: Vec<f64>,
     /// Samples by place.
     pub samples: BTreeMap<Place, Vec<u64>>,
-    /// The same of the whole process.
-    #[serde(default)]
-    pub process: BTreeMap<Place, Vec<u64>>,
 }
 
-/// Samples of `python -c pass`, of the whole process.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ProfiledStart {
+/// Samples of whole processes that differ in `K`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(bound = "K: Ord + Serialize + serde::de::DeserializeOwned")]
+pub struct Processes<K> {
     /// Samples of a second in which the processor was busy.
     pub frequency: f64,
-    /// Each step, by place; value `i` is of run `i`.
-    pub steps: BTreeMap<Step, BTreeMap<Place, Vec<u64>>>,
+    /// Each of them, by place; value `i` is of run `i`.
+    pub kinds: BTreeMap<K, BTreeMap<Place, Vec<u64>>>,
 }
 
-impl ProfiledStart {
+/// Samples of `python -c pass`.
+pub type ProfiledStart = Processes<Step>;
+
+/// Whose time from start is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whole {
+    /// The program with the clock that imports nothing, without loader and image.
+    Nothing,
+    /// With the image.
+    Image,
+    /// By code-data-share.
+    Cds,
+}
+
+/// Samples of one import, of whole processes: code-data-share works before the clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProfiledFromStart {
+    /// What was imported.
+    pub name: String,
+    /// The processes; value `i` of each is of round `i`.
+    pub processes: Processes<Whole>,
+}
+
+impl<K: Ord> Processes<K> {
+    /// Without samples.
+    pub fn new(frequency: f64) -> Processes<K> {
+        Processes { frequency, kinds: BTreeMap::new() }
+    }
+
     /// Adds a run.
-    pub fn add(&mut self, step: Step, counts: &BTreeMap<Place, u64>) {
-        let places = self.steps.entry(step).or_default();
+    pub fn add(&mut self, kind: K, counts: &BTreeMap<Place, u64>) {
+        let places = self.kinds.entry(kind).or_default();
         for place in Place::ALL {
             places.entry(place).or_default().push(counts.get(&place).copied().unwrap_or(0));
         }
     }
 
     /// Seconds in some places together, of each run.
-    pub fn seconds(&self, step: Step, places: &[Place]) -> Option<Vec<f64>> {
-        let of = |place| self.steps.get(&step)?.get(place).filter(|runs| !runs.is_empty());
+    pub fn seconds(&self, kind: K, places: &[Place]) -> Option<Vec<f64>> {
+        let of = |place| self.kinds.get(&kind)?.get(place).filter(|runs| !runs.is_empty());
         let all = places.iter().map(of).collect::<Option<Vec<_>>>()?;
         let runs = all.iter().map(|runs| runs.len()).min()?;
         let one = |run: usize| all.iter().map(|runs| runs[run]).sum::<u64>() as f64 / self.frequency;
@@ -106,14 +133,12 @@ impl ProfiledStart {
 }
 
 impl Profile {
-    /// Adds a run: what was counted of the import, and of the whole process.
-    pub fn add(&mut self, seconds: f64, faults: u64, import: &BTreeMap<Place, u64>, process: &BTreeMap<Place, u64>) {
+    /// Adds a run.
+    pub fn add(&mut self, seconds: f64, faults: u64, counts: &BTreeMap<Place, u64>) {
         self.seconds.push(seconds);
         self.faults.push(faults as f64);
         for place in Place::ALL {
-            let count = |counts: &BTreeMap<Place, u64>| counts.get(&place).copied().unwrap_or(0);
-            self.samples.entry(place).or_default().push(count(import));
-            self.process.entry(place).or_default().push(count(process));
+            self.samples.entry(place).or_default().push(counts.get(&place).copied().unwrap_or(0));
         }
     }
 
@@ -121,11 +146,5 @@ impl Profile {
     pub fn samples(&self, place: Place) -> f64 {
         let all: u64 = self.samples.get(&place).into_iter().flatten().sum();
         all as f64 / self.seconds.len().max(1) as f64
-    }
-
-    /// The same of the whole process, if that was counted.
-    pub fn of_process(&self, place: Place) -> Option<f64> {
-        let runs = self.process.get(&place).filter(|runs| !runs.is_empty())?;
-        Some(runs.iter().sum::<u64>() as f64 / runs.len() as f64)
     }
 }

@@ -76,7 +76,12 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if profiled {
             step("profile");
             match profile::measure(&subjects, &args.works(), args.runs)? {
-                Ok((rows, starts)) => (found.profile, found.start_profile) = (Some(rows), Some(starts)),
+                Ok(profiles) => {
+                    found.profile = Some(profiles.imports);
+                    found.start_profile = Some(profiles.starts);
+                    found.from_start_profile = Some(profiles.from_start);
+                    found.remarks.extend(profiles.remarks);
+                }
                 Err(reason) => no_profile(&mut found, &reason),
             }
         }

@@ -1,11 +1,11 @@
 //! The parts of the time that an import from the image takes from start, where code-data-share is too near.
 
-use crate::report::markdown::{cells, ms, or_dash, signed};
-use crate::report::process_profile::from_start;
+use crate::report::from_start_profile::TooMuch;
+use crate::report::markdown::{cells, ms, or_dash};
 use crate::report::ratios::{self, FROM_START, IMPORT, Split, middle};
 use crate::report::short;
 use crate::report::targets::{OVER_CDS, plain};
-use crate::results::{Measured, OnInterpreter, Place, Results, Way};
+use crate::results::{Measured, OnInterpreter, Results, Way};
 
 /// How many packages of an interpreter have a row: those that are furthest from the target.
 const SHOWN: usize = 3;
@@ -34,51 +34,48 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     ];
     super::table(text, results, &said, &cells(columns), rows);
     let said = format!(
-        "Where that time goes, by the profiles of whole processes below less that of a start without the loader: of the \
-         packages that miss the figure and have a profile, in ms. *Too much* is what the image would have to be quicker by, in \
-         the same profile, for code-data-share to be {wanted} times slower. Both ways run the bodies of the modules and \
-         importlib, which is most of what the interpreter does.",
+        "Where the image spends what is too much of it, by the profiles from start below: the figure and its ratio in the \
+         profile, which takes samples and so takes longer; what the image takes more than 1 / {wanted} of code-data-share's time, and \
+         the places where it certainly does. ms of one process, the mean of the rounds with the standard error; what is less than \
+         twice that is left out.",
         wanted = OVER_CDS.wanted()
     );
-    let mut columns = cells(["", "package", "way", "from start", "too much"]);
-    columns.extend(Place::ALL.map(|place| place.title().to_owned()));
-    super::table(text, results, &said, &columns, places);
+    let columns =
+        ["", "package", "code-data-share / image", "in the profile", "too much", "most", "second", "third", "fourth"];
+    super::table(text, results, &said, &cells(columns), places);
 }
 
-/// Packages with what code-data-share takes over what the image does, those nearest first; all, and those that miss the figure.
-fn compared(on: &OnInterpreter) -> [Vec<(&Measured, f64)>; 2] {
+/// Packages with what code-data-share takes over what the image does: how many were compared, and those that miss the figure, the
+/// furthest first.
+fn missed(on: &OnInterpreter) -> (usize, Vec<(&Measured, f64)>) {
     let mut all: Vec<(&Measured, f64)> = ratios::imports(on)
         .filter_map(|row| Some((row, ratios::plain(row, Way::Cds, Way::Image, FROM_START)?)))
         .collect();
+    let compared = all.len();
+    all.retain(|&(_, ratio)| OVER_CDS.missed(plain(Some(ratio))).is_some());
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let missed = |&(_, ratio): &(&Measured, f64)| OVER_CDS.missed(plain(Some(ratio))).is_some();
-    [all.clone(), all.into_iter().filter(missed).collect()]
+    (compared, all)
 }
 
-/// Two rows for each package: the image and code-data-share, by place.
+/// A row for each package that misses the figure and has a profile.
 fn places(on: &OnInterpreter) -> Vec<Vec<String>> {
-    let [_, missed] = compared(on);
-    let (profiles, starts) = (on.profile.as_deref().unwrap_or_default(), on.start_profile.as_ref());
-    let mut rows = Vec::new();
-    for (measured, _) in missed {
-        let profile = profiles.iter().find(|row| row.name == measured.name);
-        let of = |way, places: &[Place]| from_start(profile?, starts?, way, places);
-        let [Some(image), Some(cds)] = [Way::Image, Way::Cds].map(|way| of(way, &Place::ALL)) else { continue };
-        for (way, all, too_much) in [(Way::Image, image, Some(image - cds / OVER_CDS.wanted())), (Way::Cds, cds, None)]
-        {
-            let mut row = vec![short(&on.label), measured.name.clone(), way.title().to_owned(), ms(all)];
-            row.push(or_dash(too_much.map(|seconds| signed(seconds, ms))));
-            row.extend(Place::ALL.map(|place| or_dash(of(way, &[place]).map(|seconds| signed(seconds, ms)))));
-            rows.push(row);
-        }
-    }
-    rows
+    let profiles = on.from_start_profile.as_deref().unwrap_or_default();
+    let row = |(measured, ratio): (&Measured, f64)| {
+        let profile = profiles.iter().find(|row| row.name == measured.name)?;
+        let TooMuch { ratio: sampled, all, places } = TooMuch::of(profile, OVER_CDS.wanted())?;
+        let mut row = vec![short(&on.label), measured.name.clone(), format!("{ratio:.3}"), format!("{sampled:.3}")];
+        row.push(all.to_string());
+        let place = |index: usize| places.get(index).map(|(place, more)| format!("{}: {more}", place.title()));
+        row.extend([0, 1, 2, 3].map(|index| or_dash(place(index))));
+        Some(row)
+    };
+    missed(on).1.into_iter().filter_map(row).collect()
 }
 
 fn rows(on: &OnInterpreter) -> Vec<Vec<String>> {
     let Some(surplus) = ratios::surplus(on) else { return Vec::new() };
-    let [compared, missed] = compared(on);
-    let how_many = format!("{} of {}", missed.len(), compared.len());
+    let (compared, missed) = missed(on);
+    let how_many = format!("{} of {compared}", missed.len());
     let row = |(row, ratio): &(&Measured, f64)| {
         let Split { surplus, import, around } = ratios::split(row, surplus)?;
         let cds = middle(row, Way::Cds, FROM_START)?;
@@ -94,9 +91,9 @@ fn rows(on: &OnInterpreter) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::from_start_profile::tests::row as profiled;
     use crate::report::missed::tests::{package, results};
-    use crate::report::process_profile::tests::row as profiled;
-    use crate::results::{ProfiledStart, Step};
+    use crate::results::Whole;
 
     #[test]
     fn the_packages_furthest_from_the_target_have_their_parts() {
@@ -125,24 +122,26 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_says_where_the_time_from_start_goes() {
+    fn what_is_too_much_is_where_the_profile_has_it() {
         // From start 5 ms with the image, and 6 or 7 by code-data-share.
         let of = |name: &str, cds: f64| {
             let ways = [(Way::Image, 0.004, 10.005, 0.0), (Way::Cds, 0.001, 10.0 + cds / 1e3, 0.0)];
             package(name, &ways)
         };
-        let imports = Some(vec![of("rich", 6.0), of("json", 6.0), of("flask", 7.0)]);
-        let ways = [(Way::Image, [60, 5]), (Way::Cds, [65, 15])];
-        let profile = Some(vec![profiled("json", &ways), profiled("flask", &ways)]);
-        let mut starts = ProfiledStart { frequency: 1000.0, ..ProfiledStart::default() };
-        starts.add(Step::None, &[(Place::Interpreter, 20), (Place::Files, 10)].into());
-        let mut text = String::new();
-        let on = OnInterpreter { imports, profile, start_profile: Some(starts), ..OnInterpreter::default() };
-        in_the_way(&mut text, &results(on));
-        let wanted = [
-            "| 3.11.7 shared | json | image | 35.0 | −5.00 | +40.0 | +0.00 | +0.00 | +0.00 | −5.00 | +0.00 | +0.00 |",
-            "| 3.11.7 shared | json | code-data-share | 50.0 | – | +45.0 | +0.00 | +0.00 | +0.00 | +5.00 | +0.00 | +0.00 |",
-        ];
-        assert_eq!(text.lines().filter(|line| line.starts_with("| 3.11.7")).collect::<Vec<_>>(), wanted, "{text}");
+        let kinds = [(Whole::Nothing, [20, 10]), (Whole::Image, [80, 15]), (Whole::Cds, [95, 12])];
+        let text = |imports: &[(&str, f64)], profiles: &[&str]| {
+            let imports = Some(imports.iter().map(|&(name, cds)| of(name, cds)).collect());
+            let from_start_profile = Some(profiles.iter().map(|name| profiled(name, &kinds)).collect());
+            let on = OnInterpreter { imports, from_start_profile, ..OnInterpreter::default() };
+            let mut text = String::new();
+            in_the_way(&mut text, &results(on));
+            text
+        };
+        let line =
+            "| 3.11.7 shared | json | 1.200 | 1.185 | +3.40 ± 0.00 | kernel: files: +3.40 ± 0.00 | – | – | – |\n\n";
+        let found = text(&[("rich", 6.0), ("json", 6.0), ("flask", 7.0)], &["json", "flask"]);
+        assert!(found.ends_with(line) && !found.contains("flask") && !found.contains("rich"), "{found}");
+        assert_eq!(text(&[("json", 6.0)], &[]), "");
+        assert_eq!(text(&[("json", 7.0)], &["json"]), "");
     }
 }

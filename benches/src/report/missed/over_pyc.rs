@@ -99,7 +99,7 @@ mod tests {
     fn profile(counts: [u64; 4]) -> Profile {
         let mut profile = Profile::default();
         let places = [Place::Interpreter, Place::Libraries, Place::Faults, Place::Files].into_iter();
-        profile.add(0.5, 10, &places.zip(counts).collect(), &[].into());
+        profile.add(0.5, 10, &places.zip(counts).collect());
         profile
     }
 

@@ -70,7 +70,7 @@ mod tests {
         let text = |image: f64| {
             let samples = |ms: f64| Samples { process: vec![ms / 1e3], ..Samples::default() };
             let steps = [(Step::None, samples(8.0)), (Step::Image, samples(image))].into();
-            let mut profile = ProfiledStart { frequency: 10_000.0, ..ProfiledStart::default() };
+            let mut profile = ProfiledStart::new(10_000.0);
             profile.add(Step::None, &[(Place::Interpreter, 70), (Place::Faults, 10)].into());
             profile.add(Step::Image, &[(Place::Interpreter, 69), (Place::Faults, 12), (Place::Loader, 3)].into());
             let start = Some(Starts { steps, ..Starts::default() });
