@@ -11,6 +11,7 @@ use cds_tests::process::Run;
 use cds_tests::workspace;
 
 use crate::counters::bytes_in;
+use crate::quiet;
 use crate::results::Samples;
 
 /// What a process left behind that ended well.
@@ -59,18 +60,10 @@ pub fn launch(run: Run) -> Result<Finished> {
     Ok(Finished { seconds, peak, faults: usage.ru_minflt as f64, cold: usage.ru_inblock > 0, stdout })
 }
 
-/// The same with all files in the page cache: systems put out of it what was not used for some seconds. What had to read from the
-/// disk is run once more, and a few times at most.
+/// The same in a quiet moment, with all files in the page cache: systems put out of it what was not used for some seconds. What had
+/// to read from the disk, or ended when the machine was slow, is run once more, and a few times at most.
 pub fn launch_warm(run: impl Fn() -> Run) -> Result<Finished> {
-    const ATTEMPTS: usize = 5;
-    let mut finished = launch(run())?;
-    for _ in 1..ATTEMPTS {
-        if !finished.cold {
-            break;
-        }
-        finished = launch(run())?;
-    }
-    Ok(finished)
+    quiet::run(|| launch(run()), |finished| finished.cold)
 }
 
 /// Waits for a child that nobody else waits for.

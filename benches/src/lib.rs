@@ -13,6 +13,7 @@ pub mod order;
 pub mod pages;
 pub mod plots;
 pub mod profile;
+pub mod quiet;
 pub mod report;
 pub mod results;
 pub mod scale;

@@ -50,7 +50,7 @@ fn one(perf: &Perf, subjects: &Subjects, work: &Work, cds: Start, rounds: usize)
         for position in order::of_round(round, kinds.len()) {
             let (kind, way, start, modules) = &kinds[position];
             let run = || timed(*way, start, modules, round);
-            let counts = launch(run()).and_then(|_| whole(perf, start, run()));
+            let counts = launch(run()).and_then(|_| whole(perf, start, run));
             found.add(*kind, &counts.with_context(|| way.title())?);
         }
     }

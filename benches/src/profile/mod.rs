@@ -56,7 +56,7 @@ pub struct Profiles {
 /// done here.
 pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<Profiles, String>> {
     let works = works(all);
-    let tried = subjects.start(Way::Pyc).python().args(["-P", "-c", "pass"]);
+    let tried = || subjects.start(Way::Pyc).python().args(["-P", "-c", "pass"]);
     let directory = subjects.plain.scratch.join("profile");
     let perf = match Perf::find().and_then(|program| Perf::new(program, &directory, tried)) {
         Ok(perf) => perf,
@@ -93,7 +93,7 @@ fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: 
     let run = || timed(way, start, work.modules, round);
     // Files are to be in the page cache.
     launch(run())?;
-    let finished = perf.record(run().env("CDS_BENCH_MARKS", "1"))?;
+    let finished = perf.record(|| run().env("CDS_BENCH_MARKS", "1"))?;
     let import = printed(&finished.stdout)?;
     ensure!(import.served > 0, "no module came this way");
     let marks = marks(&finished.stdout)?;

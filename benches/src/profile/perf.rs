@@ -11,6 +11,7 @@ use cds_tests::process::{Run, which};
 use super::places::entry;
 use super::script::{Frame, read};
 use crate::launch::{Finished, launch};
+use crate::quiet;
 
 /// Samples of a second in which the processor is busy.
 pub const FREQUENCY: f64 = 10_000.0;
@@ -29,7 +30,7 @@ impl Perf {
     }
 
     /// With a file in `directory` for what it records. It is tried with a command; an error says why it cannot be used.
-    pub fn new(program: PathBuf, directory: &Path, tried: Run) -> Result<Perf> {
+    pub fn new(program: PathBuf, directory: &Path, tried: impl Fn() -> Run) -> Result<Perf> {
         fs::create_dir_all(directory).with_context(|| format!("cannot make `{}`", directory.display()))?;
         let perf = Perf { program, data: directory.join("perf.data") };
         let (mut all, mut kernel) = (0, 0);
@@ -47,8 +48,12 @@ impl Perf {
         Ok(perf)
     }
 
-    /// Runs a command to its end and records where it is.
-    pub fn record(&self, run: Run) -> Result<Finished> {
+    /// Runs a command to its end, in a quiet moment, and records where it is.
+    pub fn record(&self, run: impl Fn() -> Run) -> Result<Finished> {
+        quiet::run(|| self.record_once(run()), |_| false)
+    }
+
+    fn record_once(&self, run: Run) -> Result<Finished> {
         let _ = fs::remove_file(&self.data);
         let inner = run.into_command();
         // Nothing is kept below the home directory; and perf does not wait a second for a thread that looks at BPF programs.

@@ -43,11 +43,11 @@ pub fn measure(perf: &Perf, subjects: &Subjects, runs: usize) -> Result<Profiled
 fn one(perf: &Perf, start: &Start, round: usize) -> Result<BTreeMap<Place, u64>> {
     // Files are to be in the page cache.
     nothing(start, round)?;
-    whole(perf, start, pass(start, round))
+    whole(perf, start, || pass(start, round))
 }
 
 /// Samples of a process from its start to its end.
-pub fn whole(perf: &Perf, start: &Start, run: Run) -> Result<BTreeMap<Place, u64>> {
+pub fn whole(perf: &Perf, start: &Start, run: impl Fn() -> Run) -> Result<BTreeMap<Place, u64>> {
     let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
     perf.record(run)?;
     let mut counts = BTreeMap::new();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, scale, start, variations};
+use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, quiet, scale, start, variations};
 use cds_tests::interpreters::Interpreter;
 
 use crate::args::{Args, Part};
@@ -94,6 +94,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         step("instructions");
         found.instructions = Some(instructions::measure(python)?);
     }
+    found.remarks.extend(quiet::counted().remark());
     step("done");
     Ok(found)
 }
