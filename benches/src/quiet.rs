@@ -1,6 +1,6 @@
 //! Quiet moments. On a machine that shares its processors with others, a neighbour makes it slower by half for a second now and
-//! then: what is measured meanwhile is about the neighbour. A fixed piece of work on each processor tells, before a process
-//! and after it, and never looks at what the process took.
+//! then: what is measured meanwhile is about the neighbour. Fixed pieces of work on each processor tell, before a process
+//! and after it, and never look at what the process took.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use memmap2::MmapMut;
 
 /// How much longer than at its best the work takes in a quiet moment at most.
 const QUIET: f64 = 1.15;
@@ -22,11 +23,14 @@ const PATIENCE: f64 = 1.01;
 /// Pieces of work before the first question.
 const FIRST: usize = 50;
 
+/// Seconds of each piece of work: arithmetic, and pages that are touched first.
+type Work = [f64; 2];
+
 /// What is known of the machine.
 #[derive(Debug, Default)]
 struct Machine {
-    /// Seconds of the work at its best; none before it was done.
-    best: Option<f64>,
+    /// The work at its best; none before it was done.
+    best: Option<Work>,
     counts: Counts,
 }
 
@@ -49,10 +53,16 @@ fn machine<T>(with: impl FnOnce(&mut Machine) -> T) -> T {
 
 impl Machine {
     /// Whether a moment in which the work took so long is quiet.
-    fn is_quiet(&mut self, seconds: f64) -> bool {
-        let best = self.best.map_or(seconds, |best| best.min(seconds));
-        let quiet = seconds <= best * QUIET;
-        self.best = Some(if quiet { best } else { best * PATIENCE });
+    fn is_quiet(&mut self, work: Work) -> bool {
+        let best = self.best.get_or_insert(work);
+        let mut quiet = true;
+        for (best, seconds) in best.iter_mut().zip(work) {
+            *best = best.min(seconds);
+            if seconds > *best * QUIET {
+                *best *= PATIENCE;
+                quiet = false;
+            }
+        }
         quiet
     }
 }
@@ -60,11 +70,11 @@ impl Machine {
 /// Whether the machine is quiet now.
 fn now() -> bool {
     if machine(|machine| machine.best.is_none()) {
-        let best = (0..FIRST).map(|_| work()).fold(f64::INFINITY, f64::min);
+        let best = (0..FIRST).map(|_| work()).fold([f64::INFINITY; 2], |best, work| each(best, work, f64::min));
         machine(|machine| machine.best = Some(best));
     }
-    let seconds = work();
-    machine(|machine| machine.is_quiet(seconds))
+    let work = work();
+    machine(|machine| machine.is_quiet(work))
 }
 
 /// Waits for a quiet moment, half a second at most.
@@ -120,34 +130,48 @@ impl Counts {
     }
 }
 
-/// Seconds of a fixed piece of work on the slowest processor.
-fn work() -> f64 {
-    let processors = processors();
-    if processors.is_empty() {
-        return turn();
-    }
-    scope(|scope| {
-        let on = |processor| {
-            scope.spawn(move || {
-                stay(processor);
-                turn()
-            })
-        };
-        let all: Vec<_> = processors.into_iter().map(on).collect();
-        all.into_iter().filter_map(|thread| thread.join().ok()).fold(0.0, f64::max)
-    })
+fn each(a: Work, b: Work, of: fn(f64, f64) -> f64) -> Work {
+    [of(a[0], b[0]), of(a[1], b[1])]
 }
 
-/// About half a millisecond of arithmetic: as much at a time as a processor can, which it cannot where it shares a core.
-fn turn() -> f64 {
+/// The work on the slowest processor.
+fn work() -> Work {
+    let one = || [arithmetic(), pages()];
+    let processors = processors();
+    if processors.is_empty() {
+        return one();
+    }
+    // One after the other: who touches pages of the same process at the same time waits for each other.
+    let on = |processor| {
+        let turn = move || {
+            stay(processor);
+            one()
+        };
+        scope(|scope| scope.spawn(turn).join()).unwrap_or_default()
+    };
+    processors.into_iter().map(on).fold([0.0; 2], |slowest, work| each(slowest, work, f64::max))
+}
+
+/// A quarter of a millisecond of arithmetic: as much at a time as a processor can, which it cannot where it shares a core.
+fn arithmetic() -> f64 {
     let start = Instant::now();
     let mut numbers: [u64; 8] = black_box([1, 2, 3, 4, 5, 6, 7, 8]);
-    for round in 0..black_box(100_000) {
+    for round in 0..black_box(50_000) {
         for number in &mut numbers {
             *number = (*number ^ round).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         }
     }
     black_box(numbers);
+    start.elapsed().as_secs_f64()
+}
+
+/// Faults for pages, which are most of what a start waits for in the system; nothing if there is no memory.
+fn pages() -> f64 {
+    const SIZE: usize = 1 << 20;
+    let start = Instant::now();
+    let Ok(mut map) = MmapMut::map_anon(SIZE) else { return 0.0 };
+    map.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    drop(black_box(map));
     start.elapsed().as_secs_f64()
 }
 
@@ -180,17 +204,18 @@ mod tests {
     #[test]
     fn a_moment_is_quiet_when_the_work_takes_about_as_long_as_at_its_best() {
         let mut machine = Machine::default();
-        let found = [1.0, 1.14, 1.5, 0.9, 1.1].map(|seconds| machine.is_quiet(seconds));
-        assert_eq!(found, [true, true, false, true, false]);
+        let moments = [[1.0, 5.0], [1.14, 5.5], [1.5, 5.0], [0.9, 5.0], [1.0, 6.0], [1.0, 4.0], [1.0, 5.0]];
+        let found = moments.map(|work| machine.is_quiet(work));
+        assert_eq!(found, [true, true, false, true, false, true, false]);
     }
 
     #[test]
     fn a_machine_that_stays_slow_is_quiet_after_a_while() {
-        let mut machine = Machine { best: Some(1.0), ..Machine::default() };
-        let tries = (0..).find(|_| machine.is_quiet(1.6)).unwrap();
+        let mut machine = Machine { best: Some([1.0, 1.0]), ..Machine::default() };
+        let tries = (0..).find(|_| machine.is_quiet([1.6, 1.0])).unwrap();
         assert!((20..60).contains(&tries), "{tries}");
         // And quick again when it is.
-        assert!(machine.is_quiet(1.0) && !machine.is_quiet(1.6));
+        assert!(machine.is_quiet([1.0, 1.0]) && !machine.is_quiet([1.6, 1.0]));
     }
 
     #[test]
@@ -205,7 +230,7 @@ mod tests {
         let all = processors();
         // Of these a group of processes may have less than all.
         assert!(all.len() >= std::thread::available_parallelism().unwrap().get());
-        assert!(work() > 0.0 && turn() > 0.0);
+        assert!(work().into_iter().all(|seconds| seconds > 0.0));
         assert_eq!(processors(), all, "this thread is not kept on one");
     }
 }
