@@ -134,7 +134,7 @@ fn results_become_one_report() {
     let said = [
         "a machine, 2 processors",
         "| rich | 100.0 | 50.0 (0.50) |",
-        "### Import from start: the process less `python -c pass`",
+        "### Import from start: the process less one that imports nothing",
         "| rich | 80.0 | 30.0 (0.38) | 80.0 (1.00) |",
         "maps, patches and prepares its whole archive when the interpreter starts",
         "### code-data-share over the image",

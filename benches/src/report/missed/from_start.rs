@@ -37,7 +37,7 @@ pub fn in_the_way(text: &mut String, results: &Results) {
         "Where the image spends what is too much of it, by the profiles from start below: the figure and its ratio in the \
          profile, which takes samples and so takes longer; what the image takes more than 1 / {wanted} of code-data-share's time, and \
          the places where it certainly does. ms of one process, the mean of the rounds with the standard error; what is less than \
-         twice that is left out.",
+         twice that is left out. Where the whole is below nothing, the profile does not show what the figure says.",
         wanted = OVER_CDS.wanted()
     );
     let columns =
