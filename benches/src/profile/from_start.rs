@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use super::perf::{FREQUENCY, Perf};
 use super::start::whole;
 use crate::imports::timed;
-use crate::launch::launch;
 use crate::order;
 use crate::results::{Processes, ProfiledFromStart, Way, Whole};
 use crate::ways::{Start, Subjects, brief};
@@ -49,8 +48,7 @@ fn one(perf: &Perf, subjects: &Subjects, work: &Work, cds: Start, rounds: usize)
     for round in 0..rounds {
         for position in order::of_round(round, kinds.len()) {
             let (kind, way, start, modules) = &kinds[position];
-            let run = || timed(*way, start, modules, round);
-            let counts = launch(run()).and_then(|_| whole(perf, start, run));
+            let counts = whole(perf, start, || timed(*way, start, modules, round));
             found.add(*kind, &counts.with_context(|| way.title())?);
         }
     }

@@ -12,7 +12,6 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use crate::imports::{printed, timed};
-use crate::launch::launch;
 use crate::order;
 use crate::results::{Place, Profile, Profiled, ProfiledFromStart, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
@@ -91,8 +90,6 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
 fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: Option<&mut Profile>) -> Result<()> {
     let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
     let run = || timed(way, start, work.modules, round);
-    // Files are to be in the page cache.
-    launch(run())?;
     let finished = perf.record(|| run().env("CDS_BENCH_MARKS", "1"))?;
     let import = printed(&finished.stdout)?;
     ensure!(import.served > 0, "no module came this way");

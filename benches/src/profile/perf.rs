@@ -48,8 +48,9 @@ impl Perf {
         Ok(perf)
     }
 
-    /// Runs a command to its end, in a quiet moment, and records where it is.
+    /// Runs a command to its end, in a quiet moment, and records where it is. It has run before: files are in the page cache.
     pub fn record(&self, run: impl Fn() -> Run) -> Result<Finished> {
+        launch(run())?;
         quiet::run(|| self.record_once(run()), |_| false)
     }
 

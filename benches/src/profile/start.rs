@@ -8,7 +8,7 @@ use cds_tests::process::Run;
 
 use super::perf::{FREQUENCY, Perf};
 use super::places;
-use crate::imports::{nothing, pass};
+use crate::imports::pass;
 use crate::order;
 use crate::results::{Place, ProfiledStart, Step, Way};
 use crate::start::{check, switched_off};
@@ -31,19 +31,12 @@ pub fn measure(perf: &Perf, subjects: &Subjects, runs: usize) -> Result<Profiled
     for round in 0..rounds {
         for position in order::of_round(round, starts.len()) {
             let (step, start) = &starts[position];
-            let counts =
-                one(perf, start, round).with_context(|| format!("profile of a start with the step {step:?}"))?;
+            let counts = whole(perf, start, || pass(start, round))
+                .with_context(|| format!("profile of a start with the step {step:?}"))?;
             found.add(*step, &counts);
         }
     }
     Ok(found)
-}
-
-/// One process.
-fn one(perf: &Perf, start: &Start, round: usize) -> Result<BTreeMap<Place, u64>> {
-    // Files are to be in the page cache.
-    nothing(start, round)?;
-    whole(perf, start, || pass(start, round))
 }
 
 /// Samples of a process from its start to its end.

@@ -1,6 +1,6 @@
 //! A difference between samples, and whether it is more than chance.
 
-use crate::report::markdown::{ms, signed};
+use crate::report::markdown::{ms, or_dash, signed};
 use crate::results::Place;
 use crate::statistics::mean;
 
@@ -42,4 +42,10 @@ pub fn certain(of: impl Fn(Place) -> Option<Difference>) -> Vec<(Place, Differen
     let mut all: Vec<(Place, Difference)> = all.filter(|(_, difference)| difference.is_certain()).collect();
     all.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
     all
+}
+
+/// The first `count` of these places, one for each column.
+pub fn first(places: &[(Place, Difference)], count: usize) -> impl Iterator<Item = String> {
+    let cell = |index: usize| places.get(index).map(|(place, more)| format!("{}: {more}", place.title()));
+    (0..count).map(move |index| or_dash(cell(index)))
 }

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use crate::report::difference::{Difference, certain};
 use crate::report::markdown::{Table, cells, grouped, ms, or_dash};
-use crate::results::{Place, ProfiledFromStart, Whole};
+use crate::results::{Place, ProfiledFromStart, Way, Whole};
 use crate::statistics::mean;
 
-/// What is compared, with its name.
-const KINDS: [(Whole, &str); 2] = [(Whole::Image, "image"), (Whole::Cds, "code-data-share")];
+/// What is compared, with the way whose name it has.
+const KINDS: [(Whole, Way); 2] = [(Whole::Image, Way::Image), (Whole::Cds, Way::Cds)];
 
 /// Seconds from start in some places together, of each round.
 fn seconds(row: &ProfiledFromStart, kind: Whole, places: &[Place]) -> Option<Vec<f64>> {
@@ -19,7 +19,7 @@ fn seconds(row: &ProfiledFromStart, kind: Whole, places: &[Place]) -> Option<Vec
 /// Two rows for each package.
 pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
     let Some(first) = rows.first() else { return };
-    let runs = first.processes.kinds.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0);
+    let runs = first.processes.runs();
     let _ = writeln!(
         text,
         "### Where the time from start goes\n\nSamples of whole processes, less those of the same program when it imports \
@@ -32,9 +32,9 @@ pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
     columns.extend(Place::ALL.map(|place| place.title().to_owned()));
     let mut table = Table::new(&columns);
     for row in rows {
-        for (kind, title) in KINDS {
+        for (kind, way) in KINDS {
             let of = |places: &[Place]| or_dash(seconds(row, kind, places).map(|runs| ms(mean(&runs))));
-            let mut line = vec![row.name.clone(), title.to_owned(), of(&Place::ALL)];
+            let mut line = vec![row.name.clone(), way.title().to_owned(), of(&Place::ALL)];
             line.extend(Place::ALL.map(|place| of(&[place])));
             table.row(&line);
         }

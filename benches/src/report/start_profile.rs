@@ -12,7 +12,7 @@ const STEPS: [Step; 3] = [Step::None, Step::Off, Step::Image];
 
 /// A row for each place.
 pub fn table(text: &mut String, profile: &ProfiledStart) {
-    let runs = profile.kinds.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0);
+    let runs = profile.runs();
     let _ = writeln!(
         text,
         "### Where the time of a start goes\n\nSamples of perf from the start of `python -c pass` to its end, {runs} runs, {} \

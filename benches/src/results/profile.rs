@@ -122,6 +122,11 @@ impl<K: Ord> Processes<K> {
         }
     }
 
+    /// How many runs there are.
+    pub fn runs(&self) -> usize {
+        self.kinds.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0)
+    }
+
     /// Seconds in some places together, of each run.
     pub fn seconds(&self, kind: K, places: &[Place]) -> Option<Vec<f64>> {
         let of = |place| self.kinds.get(&kind)?.get(place).filter(|runs| !runs.is_empty());

@@ -1,7 +1,8 @@
 //! The parts of the time that an import from the image takes from start, where code-data-share is too near.
 
+use crate::report::difference::first;
 use crate::report::from_start_profile::TooMuch;
-use crate::report::markdown::{cells, ms, or_dash};
+use crate::report::markdown::{cells, ms};
 use crate::report::ratios::{self, FROM_START, IMPORT, Split, middle};
 use crate::report::short;
 use crate::report::targets::{OVER_CDS, plain};
@@ -65,8 +66,7 @@ fn places(on: &OnInterpreter) -> Vec<Vec<String>> {
         let TooMuch { ratio: sampled, all, places } = TooMuch::of(profile, OVER_CDS.wanted())?;
         let mut row = vec![short(&on.label), measured.name.clone(), format!("{ratio:.3}"), format!("{sampled:.3}")];
         row.push(all.to_string());
-        let place = |index: usize| places.get(index).map(|(place, more)| format!("{}: {more}", place.title()));
-        row.extend([0, 1, 2, 3].map(|index| or_dash(place(index))));
+        row.extend(first(&places, 4));
         Some(row)
     };
     missed(on).1.into_iter().filter_map(row).collect()

@@ -1,6 +1,7 @@
 //! What each step towards an image adds to a start, where the start with the image takes too long.
 
-use crate::report::markdown::{cells, ms, or_dash, percent, signed};
+use crate::report::difference::first;
+use crate::report::markdown::{cells, ms, percent, signed};
 use crate::report::ratios;
 use crate::report::short;
 use crate::report::start_profile::differences;
@@ -28,8 +29,7 @@ pub fn in_the_way(text: &mut String, results: &Results) {
 fn places(on: &OnInterpreter) -> Option<Vec<String>> {
     START.missed(plain(ratios::pass(on)))?;
     let all = differences(on.start_profile.as_ref()?);
-    let place = |index: usize| all.get(index).map(|(place, more)| format!("{}: {more}", place.title()));
-    Some([vec![short(&on.label)], [0, 1, 2].map(|index| or_dash(place(index))).into()].concat())
+    Some(std::iter::once(short(&on.label)).chain(first(&all, 3)).collect())
 }
 
 fn row(on: &OnInterpreter) -> Option<Vec<String>> {
