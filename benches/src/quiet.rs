@@ -3,7 +3,7 @@
 //! and after it, and never look at what the process took.
 
 use std::hint::black_box;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
@@ -119,11 +119,11 @@ pub fn counted() -> Counts {
 }
 
 impl Counts {
-    /// What a reader must know; nothing if all was quiet.
-    pub fn remark(self) -> Option<String> {
+    /// What a reader must know of a part of the measurement; nothing if all was quiet.
+    pub fn remark(self, part: &str) -> Option<String> {
         let Counts { processes, again, slow } = self;
         let said = format!(
-            "of {processes} processes {again} ran again because others made the machine slow (or files were not in memory), and \
+            "{part}: of {processes} processes {again} ran again because others made the machine slow (or files were not in memory), and \
              {slow} were measured like that in the end"
         );
         (again > 0).then_some(said)
@@ -137,7 +137,8 @@ fn each(a: Work, b: Work, of: fn(f64, f64) -> f64) -> Work {
 /// The work on the slowest processor.
 fn work() -> Work {
     let one = || [arithmetic(), pages()];
-    let processors = processors();
+    static PROCESSORS: LazyLock<Vec<usize>> = LazyLock::new(processors);
+    let processors = &*PROCESSORS;
     if processors.is_empty() {
         return one();
     }
@@ -149,7 +150,7 @@ fn work() -> Work {
         };
         scope(|scope| scope.spawn(turn).join()).unwrap_or_default()
     };
-    processors.into_iter().map(on).fold([0.0; 2], |slowest, work| each(slowest, work, f64::max))
+    processors.iter().copied().map(on).fold([0.0; 2], |slowest, work| each(slowest, work, f64::max))
 }
 
 /// A quarter of a millisecond of arithmetic: as much at a time as a processor can, which it cannot where it shares a core.
@@ -220,9 +221,9 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_told_once_and_only_if_there_is_something() {
-        assert_eq!(Counts { processes: 3, again: 0, slow: 0 }.remark(), None);
-        let said = Counts { processes: 9, again: 2, slow: 1 }.remark().unwrap();
-        assert!(said.starts_with("of 9 processes 2 ran again") && said.contains("and 1 were"), "{said}");
+        assert_eq!(Counts { processes: 3, again: 0, slow: 0 }.remark("start"), None);
+        let said = Counts { processes: 9, again: 2, slow: 1 }.remark("start").unwrap();
+        assert!(said.starts_with("start: of 9 processes 2 ran again") && said.contains("and 1 were"), "{said}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::machine::Machine;
 
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
-pub use profile::{Place, Processes, Profile, Profiled, ProfiledFromStart, ProfiledStart, Whole};
+pub use profile::{Function, Place, Processes, Profile, Profiled, ProfiledFromStart, ProfiledStart, Whole};
 pub use start::{Starts, Step};
 
 /// Where the code of a process comes from.

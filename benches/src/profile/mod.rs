@@ -1,6 +1,7 @@
 //! Where the time of imports and starts goes: samples of perf, sorted by what the processor was at.
 
 mod from_start;
+mod functions;
 mod perf;
 mod places;
 mod script;
@@ -13,10 +14,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::imports::{printed, timed};
 use crate::order;
-use crate::results::{Place, Profile, Profiled, ProfiledFromStart, ProfiledStart, Way};
+use crate::results::{Place, Profiled, ProfiledFromStart, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
 use crate::works::Work;
 
+use functions::Functions;
 use perf::{FREQUENCY, Perf};
 
 /// What is imported: from a few modules to many.
@@ -65,45 +67,61 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
         let starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
-        let found = Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new() };
-        jobs.push((work, starts, found));
+        let found =
+            Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new(), functions: Vec::new() };
+        jobs.push((work, starts, found, Functions::default()));
     }
     for round in 0..=runs {
         eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
-        for (work, starts, found) in &mut jobs {
+        for (work, starts, found, functions) in &mut jobs {
             for position in order::of_round(round, COMPARED.len()) {
                 let way = COMPARED[position];
                 let start = starts.get(&way).context("a way without a start")?;
-                let profile = (round > 0).then(|| found.ways.entry(way).or_default());
-                one(&perf, work, (way, start), round, profile)
+                let one = one(&perf, work, (way, start), round)
                     .with_context(|| format!("profile of {}, {}", work.name, way.title()))?;
+                if round > 0 {
+                    found.ways.entry(way).or_default().add(one.seconds, one.faults, &one.places);
+                    functions.add(way, one.functions);
+                }
             }
         }
     }
     let starts = start::measure(&perf, subjects, runs)?;
     let (from_start, remarks) = from_start::measure(&perf, subjects, all, runs)?;
-    let imports = jobs.into_iter().map(|(.., found)| found).collect();
+    let imports = jobs.into_iter().map(|(.., found, functions)| Profiled { functions: functions.longer(), ..found });
+    let imports = imports.collect();
     Ok(Ok(Profiles { imports, starts, from_start, remarks }))
 }
 
+/// What was sampled of one process between the two readings of its clock.
+struct Sampled {
+    /// Seconds of the import by the clock.
+    seconds: f64,
+    /// Minor page faults of the import.
+    faults: u64,
+    places: BTreeMap<Place, u64>,
+    functions: functions::Counts,
+}
+
 /// One process.
-fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize, to: Option<&mut Profile>) -> Result<()> {
+fn one(perf: &Perf, work: &Work, (way, start): (Way, &Start), round: usize) -> Result<Sampled> {
     let executable = fs::canonicalize(start.root.join("bin/python3")).context("no interpreter")?;
     let run = || timed(way, start, work.modules, round);
     let finished = perf.record(|| run().env("CDS_BENCH_MARKS", "1"))?;
     let import = printed(&finished.stdout)?;
     ensure!(import.served > 0, "no module came this way");
     let marks = marks(&finished.stdout)?;
-    let mut counts: BTreeMap<Place, u64> = BTreeMap::new();
+    let (mut places, mut functions) = (BTreeMap::new(), functions::Counts::new());
     perf.samples(|time, stack| {
         if (marks.start..=marks.stop).contains(&time) {
-            *counts.entry(places::place(stack, &executable)).or_default() += 1;
+            let place = places::place(stack, &executable);
+            *places.entry(place).or_default() += 1;
+            if let Some(name) = functions::name(stack) {
+                *functions.entry((place, name.to_owned())).or_default() += 1;
+            }
         }
     })?;
-    if let Some(profile) = to {
-        profile.add(import.seconds, marks.faults, &counts);
-    }
-    Ok(())
+    Ok(Sampled { seconds: import.seconds, faults: marks.faults, places, functions })
 }
 
 /// What `clock.py` prints in its second line, when it is asked for that.

@@ -6,6 +6,7 @@ mod difference;
 mod document;
 mod figures;
 mod from_start_profile;
+mod functions;
 mod mappings;
 mod markdown;
 mod missed;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::report::markdown::{Table, cells, grouped, ms, percent, signed};
-use crate::report::{short, targets};
+use crate::report::{functions, short, targets};
 use crate::results::{OnInterpreter, Place, Profile, Profiled, Results, Way};
 use crate::statistics::{mean, median};
 
@@ -43,6 +43,7 @@ pub fn tables(text: &mut String, rows: &[Profiled]) {
         table.row(&line("minor faults", of(|profile| &profile.faults, median), grouped));
         *text += &table.finish();
         *text += "\n";
+        functions::table(text, row);
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
             profile
         };
         let ways = [(Way::Image, profile(image)), (Way::Limit, profile(limit))].into();
-        Profiled { name: name.to_owned(), frequency: 1000.0, ways }
+        Profiled { name: name.to_owned(), frequency: 1000.0, ways, functions: Vec::new() }
     }
 
     #[test]

@@ -61,6 +61,20 @@ pub struct Profiled {
     pub frequency: f64,
     /// Each way.
     pub ways: BTreeMap<Way, Profile>,
+    /// The functions that the image spends most more time in than the limit, the most first.
+    #[serde(default)]
+    pub functions: Vec<Function>,
+}
+
+/// Samples in a function.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name, as perf knows it.
+    pub name: String,
+    /// Where it is, in the kernel by the way into it.
+    pub place: Place,
+    /// Each way; value `i` is of run `i`.
+    pub ways: BTreeMap<Way, Vec<u64>>,
 }
 
 /// Samples between the two readings of the clock; value `i` is of run `i`.
@@ -106,6 +120,14 @@ pub struct ProfiledFromStart {
     pub name: String,
     /// The processes; value `i` of each is of round `i`.
     pub processes: Processes<Whole>,
+}
+
+impl Function {
+    /// Samples of one run on average.
+    pub fn samples(&self, way: Way) -> f64 {
+        let runs = self.ways.get(&way).map(Vec::as_slice).unwrap_or_default();
+        runs.iter().sum::<u64>() as f64 / runs.len().max(1) as f64
+    }
 }
 
 impl<K: Ord> Processes<K> {

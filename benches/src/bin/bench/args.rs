@@ -110,6 +110,13 @@ pub enum Part {
     Report,
 }
 
+impl Part {
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
 impl Args {
     /// Whether a part is to be measured.
     pub fn wants(&self, part: Part) -> bool {

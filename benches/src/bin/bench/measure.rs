@@ -41,6 +41,8 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     };
     let began = Instant::now();
     let step = |name: &str| eprintln!(" {name} (after {} s)", began.elapsed().as_secs());
+    // Of the part that is done.
+    let quiet = |found: &mut OnInterpreter, part: Part| found.remarks.extend(quiet::counted().remark(&part.name()));
     let mut profiled = args.wants(Part::Profile);
     if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
         profiled = false;
@@ -55,6 +57,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if args.wants(Part::Start) {
             step("start");
             found.start = Some(start::measure(&subjects, args.runs)?);
+            quiet(&mut found, Part::Start);
         }
         let mut jobs = Vec::new();
         if args.wants(Part::Imports) || args.wants(Part::Memory) {
@@ -64,14 +67,17 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if args.wants(Part::Imports) {
             step("imports");
             found.imports = Some(imports::measure(jobs.clone(), &args.works(), args.runs)?);
+            quiet(&mut found, Part::Imports);
         }
         if args.wants(Part::Commands) {
             step("commands");
             found.commands = Some(commands::measure(&subjects, &args.commands(), args.runs)?);
+            quiet(&mut found, Part::Commands);
         }
         if args.wants(Part::Memory) {
             step("memory");
             found.memory = Some(memory::measure(&jobs, &args.works(), args.runs)?);
+            quiet(&mut found, Part::Memory);
         }
         if profiled {
             step("profile");
@@ -84,17 +90,18 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
                 }
                 Err(reason) => no_profile(&mut found, &reason),
             }
+            quiet(&mut found, Part::Profile);
         }
     }
     if args.wants(Part::Scale) {
         step("scale");
         found.scale = Some(scale::measure(python, &args.counts(), args.runs)?);
+        quiet(&mut found, Part::Scale);
     }
     if args.wants(Part::Instructions) {
         step("instructions");
         found.instructions = Some(instructions::measure(python)?);
     }
-    found.remarks.extend(quiet::counted().remark());
     step("done");
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! What stands in the way where a figure to reach is missed, from what was measured.
 
 mod from_start;
+mod functions;
 mod over_pyc;
 mod peak;
 mod start;
@@ -12,6 +13,7 @@ use crate::results::{OnInterpreter, Results};
 /// A table for each figure, in the order of the figures.
 pub fn tables(text: &mut String, results: &Results) {
     profile::in_the_way(text, results);
+    functions::in_the_way(text, results);
     over_pyc::in_the_way(text, results);
     from_start::in_the_way(text, results);
     start::in_the_way(text, results);

@@ -119,7 +119,7 @@ mod tests {
     fn the_time_from_pyc_files_is_the_limits_what_the_image_adds_and_what_it_spares() {
         let ways = [(Way::Pyc, [90, 10, 50, 50]), (Way::Image, [85, 15, 30, 10]), (Way::Limit, [80, 10, 20, 2])];
         let ways = ways.map(|(way, counts)| (way, profile(counts))).into();
-        let rows = vec![Profiled { name: "json".to_owned(), frequency: 1000.0, ways }];
+        let rows = vec![Profiled { name: "json".to_owned(), frequency: 1000.0, ways, functions: Vec::new() }];
         let text = text(OnInterpreter { profile: Some(rows), ..on(6.4) });
         // Of 200 samples; 8 / 4 is a quarter above 1.6.
         let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | 14.0 % | 30.0 % | json | +25.0 % | \
