@@ -1,5 +1,6 @@
 //! What the benchmarks share: the machine they ran on, what numbers mean, which interpreters; and the parts of `bench`.
 
+pub mod backed;
 pub mod callgrind;
 pub mod choose;
 pub mod commands;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use memmap2::MmapMut;
 
+use crate::backed;
+
 /// How much longer than at its best the work takes in a quiet moment at most.
 const QUIET: f64 = 1.15;
 
@@ -87,13 +89,14 @@ fn wait() {
     }
 }
 
-/// Runs something in a quiet moment: again, and a few times at most, if the moment was not quiet any more at its end, or `again` says
+/// Runs something in a quiet moment, with memory at hand: again, and a few times at most, if the moment was not quiet any more at its end, or `again` says
 /// so.
 pub fn run<T>(what: impl Fn() -> Result<T>, again: impl Fn(&T) -> bool) -> Result<T> {
     const ATTEMPTS: usize = 5;
     let mut runs = 0;
     loop {
         wait();
+        backed::get_ready();
         let found = what()?;
         runs += 1;
         let quiet = now();
