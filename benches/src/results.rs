@@ -3,6 +3,7 @@
 mod mappings;
 mod pages;
 mod profile;
+mod quiet;
 mod start;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::machine::Machine;
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
 pub use profile::{Function, Place, Processes, Profile, Profiled, ProfiledFromStart, ProfiledStart, Whole};
+pub use quiet::Moments;
 pub use start::{Starts, Step};
 
 /// Where the code of a process comes from.
@@ -112,6 +114,9 @@ pub struct OnInterpreter {
     /// Where the time from start goes, with the image and by code-data-share.
     #[serde(default)]
     pub from_start_profile: Option<Vec<ProfiledFromStart>>,
+    /// How the machine was, by the name of the part.
+    #[serde(default)]
+    pub quiet: BTreeMap<String, Moments>,
     /// What could not be done, and anything else that a reader of the figures must know.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -287,6 +292,7 @@ impl OnInterpreter {
         update(&mut self.profile, other.profile, |new, old| new.name == old.name);
         replace(&mut self.start_profile, other.start_profile);
         update(&mut self.from_start_profile, other.from_start_profile, |new, old| new.name == old.name);
+        self.quiet.extend(other.quiet);
         for remark in other.remarks {
             if !self.remarks.contains(&remark) {
                 self.remarks.push(remark);

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use cds_tests::process::Run;
 use cds_tests::tools::target_directory;
 
-use crate::launch::launch;
+use crate::launch::launch_warm;
 use crate::order;
 use crate::results::{PageRow, PageWay, Pages};
 
@@ -78,8 +78,8 @@ pub fn measure(runs: usize) -> Result<Pages> {
 /// One process.
 fn one(row: &mut PageRow, round: usize, program: &Path, file: &Path) -> Result<()> {
     let way = serde_json::to_string(&row.way)?;
-    let run = Run::new(program).arg(COMMAND).arg(file).arg(way).args([row.piece, CHANGED].map(|n| n.to_string()));
-    let finished = launch(run)?;
+    let run = || Run::new(program).arg(COMMAND).arg(file).arg(&way).args([row.piece, CHANGED].map(|n| n.to_string()));
+    let finished = launch_warm(run)?;
     let found: child::Found = serde_json::from_str(&finished.stdout).context("the process printed something else")?;
     ensure!(found.moved == row.moved, "{} words were moved, and the file has {}", found.moved, row.moved);
     if round > 0 {

@@ -1,22 +1,28 @@
-//! The functions that the processor was in: of each package those that the image spends most more time in than the limit.
+//! The functions that the processor was in: those that the image spends most more time in than the limit, in some package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::script::Frame;
 use crate::results::{Function, Place, Way};
 
-/// How many are kept.
+/// How many of a package are kept. They are kept of all packages then: a sum leaves out nothing.
 const KEPT: usize = 12;
 
 /// What perf calls a function that it has no name for.
 const UNKNOWN: &str = "[unknown]";
 
-/// Samples by function, of one run.
-pub type Counts = BTreeMap<(Place, String), u64>;
+/// A function.
+pub type Key = (Place, String);
 
-/// Samples by function, of each run of each way.
+/// Samples by function, of one run.
+pub type Counts = BTreeMap<Key, u64>;
+
+/// Samples by function and way, of each run.
 #[derive(Debug, Default)]
-pub struct Functions(BTreeMap<Way, Vec<Counts>>);
+pub struct Functions {
+    samples: BTreeMap<Key, BTreeMap<Way, Vec<u64>>>,
+    runs: BTreeMap<Way, usize>,
+}
 
 /// The name of the innermost function of a stack, where it has one: files without symbols have none of those that they do not export.
 pub fn name(stack: &[Frame]) -> Option<&str> {
@@ -26,27 +32,37 @@ pub fn name(stack: &[Frame]) -> Option<&str> {
 impl Functions {
     /// Adds a run.
     pub fn add(&mut self, way: Way, counts: Counts) {
-        self.0.entry(way).or_default().push(counts);
+        let before = self.runs.entry(way).or_default();
+        for (key, count) in counts {
+            let runs = self.samples.entry(key).or_default().entry(way).or_default();
+            runs.resize(*before, 0);
+            runs.push(count);
+        }
+        *before += 1;
     }
 
-    /// Those that the image spends most more samples in than the limit, the most first.
-    pub fn longer(&self) -> Vec<Function> {
-        let of = |(place, name): &(Place, String)| {
-            let runs = |runs: &Vec<Counts>| {
-                let one = |run: &Counts| run.get(&(*place, name.clone())).copied().unwrap_or(0);
-                runs.iter().map(one).collect()
-            };
-            let ways = self.0.iter().map(|(way, all)| (*way, runs(all))).collect();
-            Function { name: name.clone(), place: *place, ways }
-        };
-        let mut seen: Vec<&(Place, String)> = self.0.values().flatten().flat_map(BTreeMap::keys).collect();
-        seen.sort();
-        seen.dedup();
+    /// Those that the image spends most more samples in than the limit.
+    pub fn longest(&self) -> impl Iterator<Item = Key> {
+        let all = self.samples.keys().map(|key| self.function(key));
         let more = |function: &Function| function.samples(Way::Image) - function.samples(Way::Limit);
-        let mut all: Vec<Function> = seen.into_iter().map(of).filter(|function| more(function) > 0.0).collect();
+        let mut all: Vec<Function> = all.filter(|function| more(function) > 0.0).collect();
         all.sort_by(|a, b| more(b).total_cmp(&more(a)));
-        all.truncate(KEPT);
-        all
+        all.into_iter().take(KEPT).map(|function| (function.place, function.name))
+    }
+
+    /// The samples of each of these.
+    pub fn of(&self, keys: &BTreeSet<Key>) -> Vec<Function> {
+        keys.iter().map(|key| self.function(key)).collect()
+    }
+
+    fn function(&self, key: &Key) -> Function {
+        let samples = self.samples.get(key);
+        let runs = |(&way, &runs): (&Way, &usize)| {
+            let mut all = samples.and_then(|samples| samples.get(&way)).cloned().unwrap_or_default();
+            all.resize(runs, 0);
+            (way, all)
+        };
+        Function { place: key.0, name: key.1.clone(), ways: self.runs.iter().map(runs).collect() }
     }
 }
 
@@ -54,8 +70,12 @@ impl Functions {
 mod tests {
     use super::*;
 
+    fn key(place: Place, name: &str) -> Key {
+        (place, name.to_owned())
+    }
+
     fn counts(all: &[(Place, &str, u64)]) -> Counts {
-        all.iter().map(|&(place, name, count)| ((place, name.to_owned()), count)).collect()
+        all.iter().map(|&(place, name, count)| (key(place, name), count)).collect()
     }
 
     #[test]
@@ -68,11 +88,14 @@ mod tests {
         }
         // In one run only.
         functions.add(Way::Image, counts(&[(Place::Interpreter, "find", 3), (Place::Interpreter, "eval", 18)]));
-        let found = functions.longer();
-        let shown: Vec<_> = found.iter().map(|found| (found.place, found.name.as_str())).collect();
-        assert_eq!(shown, [(Place::Interpreter, "find"), (Place::Loader, "find")]);
-        assert_eq!(found[0].ways[&Way::Image], [30, 30, 3]);
-        assert_eq!((found[0].ways[&Way::Limit].as_slice(), found[0].samples(Way::Image)), (&[0, 0][..], 21.0));
+        let longest: Vec<Key> = functions.longest().collect();
+        assert_eq!(longest, [key(Place::Interpreter, "find"), key(Place::Loader, "find")]);
+        let keys = [key(Place::Loader, "find"), key(Place::Interpreter, "eval"), key(Place::Kernel, "other")].into();
+        let found = functions.of(&keys);
+        let runs = |index: usize| (&found[index].ways[&Way::Image][..], &found[index].ways[&Way::Limit][..]);
+        assert_eq!(runs(0), (&[0, 0, 18][..], &[7, 7][..]));
+        assert_eq!(runs(1), (&[1, 1, 0][..], &[0, 0][..]));
+        assert_eq!(runs(2), (&[0, 0, 0][..], &[0, 0][..]), "in another package");
     }
 
     #[test]
@@ -81,8 +104,8 @@ mod tests {
         let names: Vec<String> = (0..2 * KEPT).map(|number| format!("f{number}")).collect();
         let all: Vec<_> = names.iter().zip(1..).map(|(name, count)| (Place::Loader, name.as_str(), count)).collect();
         functions.add(Way::Image, counts(&all));
-        let found = functions.longer();
-        assert_eq!((found.len(), found[0].name.as_str()), (KEPT, "f23"));
+        let found: Vec<Key> = functions.longest().collect();
+        assert_eq!((found.len(), found[0].1.as_str()), (KEPT, "f23"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod places;
 mod script;
 mod start;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
@@ -88,7 +88,9 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
     }
     let starts = start::measure(&perf, subjects, runs)?;
     let (from_start, remarks) = from_start::measure(&perf, subjects, all, runs)?;
-    let imports = jobs.into_iter().map(|(.., found, functions)| Profiled { functions: functions.longer(), ..found });
+    let longest: BTreeSet<_> = jobs.iter().flat_map(|(.., functions)| functions.longest()).collect();
+    let imports =
+        jobs.into_iter().map(|(.., found, functions)| Profiled { functions: functions.of(&longest), ..found });
     let imports = imports.collect();
     Ok(Ok(Profiles { imports, starts, from_start, remarks }))
 }

@@ -9,7 +9,7 @@ use crate::report::{
     bounds, details, from_start_profile, mappings, missed, pages, profile, ratios, short, start, start_profile,
     targets, variations, ways,
 };
-use crate::results::{Measured, OnInterpreter, Outcome, Results};
+use crate::results::{Measured, Moments, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
 
 const INTRODUCTION: &str = "\
@@ -17,7 +17,8 @@ const INTRODUCTION: &str = "\
 
 Made by `cargo run --release --bin bench` (see [benchmarking.md](benchmarking.md)), as a whole: nothing here is typed by
 hand. Times are medians of runs in turns, ratios are of medians, intervals are bootstrapped and hold 99 %. All files are in the page
-cache: a process that read from the disk is run again.
+cache: a process that read from the disk is run again. Processes run in quiet moments of the machine, with free memory that has been
+written to just before.
 
 | way | what it is |
 |---|---|
@@ -139,6 +140,7 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
 fn remarks(text: &mut String, on: &OnInterpreter) {
     let mut all = on.remarks.clone();
     all.extend(on.start.iter().flat_map(start::remarks));
+    all.extend(on.quiet.iter().filter_map(|(part, moments)| disturbed(part, *moments)));
     for row in on.imports.iter().chain(&on.commands).flatten() {
         for (way, outcome) in &row.ways {
             match outcome {
@@ -161,6 +163,16 @@ fn remarks(text: &mut String, on: &OnInterpreter) {
     }
 }
 
+/// What a reader must know of a part; nothing if all was quiet.
+fn disturbed(part: &str, moments: Moments) -> Option<String> {
+    let Moments { processes, again, slow } = moments;
+    let said = format!(
+        "{part}: of {processes} processes {again} ran again, because others made the machine slow or files were not in memory; \
+         before or after {slow} the machine was slower than at its best all the same"
+    );
+    (again > 0 || slow > 0).then_some(said)
+}
+
 /// Versions of packages; interpreters with the same ones share a line.
 fn packages(text: &mut String, results: &Results) {
     let mut groups: Vec<(&BTreeMap<String, String>, Vec<String>)> = Vec::new();
@@ -177,5 +189,20 @@ fn packages(text: &mut String, results: &Results) {
     for (packages, labels) in groups {
         let all: Vec<String> = packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
         let _ = writeln!(text, "* CPython {}: {}", labels.join(", "), all.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_disturbed_is_told_if_there_was_anything() {
+        assert_eq!(disturbed("start", Moments { processes: 3, again: 0, slow: 0 }), None);
+        let said = disturbed("start", Moments { processes: 9, again: 2, slow: 1 }).unwrap();
+        assert!(
+            said.starts_with("start: of 9 processes 2 ran again") && said.contains("before or after 1 the"),
+            "{said}"
+        );
     }
 }

@@ -1,8 +1,12 @@
-//! The functions that the image spends most more time in than the limit.
+//! The functions that the image spends more time in than the limit.
 
 use crate::report::difference::Difference;
-use crate::report::markdown::{Table, cells, ms, or_dash};
+use crate::report::markdown::{Table, cells, ms, signed};
+use crate::report::profile::total;
 use crate::results::{Function, Profiled, Way};
+
+/// How many of a package are shown.
+const SHOWN: usize = 12;
 
 /// A name is no longer than this: compilers put whole signatures into some.
 const LONGEST: usize = 60;
@@ -10,22 +14,35 @@ const LONGEST: usize = 60;
 /// The ways, in the order of the columns.
 const WAYS: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
 
-/// A row for each function of a package; nothing without functions.
+/// A row for each function of a package that the image certainly spends more time in; nothing without any.
 pub fn table(text: &mut String, row: &Profiled) {
-    if row.functions.is_empty() {
+    let mut found: Vec<(&Function, Difference)> =
+        row.functions.iter().filter_map(|function| Some((function, more(row, function)?))).collect();
+    found.retain(|(_, more)| more.is_certain());
+    found.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
+    found.truncate(SHOWN);
+    if found.is_empty() {
         return;
     }
-    *text += "The functions that the image spends most more time in than the limit, as far as they have names; the difference with its \
-              standard error:\n\n";
+    *text += "The functions with names that the image spends most more time in than the limit, and more than twice the standard error; they \
+              are chosen by the same samples. All others, those that the image spends less in among them, and those without a name are in \
+              the last row.\n\n";
     let mut table = Table::new(&cells(["", "where", ".pyc", "image", "limit", "image − limit"]));
-    for function in &row.functions {
-        let mut line = vec![name(function), function.place.title().to_owned()];
-        line.extend(
-            WAYS.map(|way| {
-                or_dash(function.ways.contains_key(&way).then(|| ms(function.samples(way) / row.frequency)))
-            }),
-        );
-        line.push(or_dash(difference(row, function).map(|difference| difference.to_string())));
+    let mut others = WAYS.map(|way| total(row, way));
+    for (function, more) in found {
+        let mut line = vec![name(&function.name), function.place.title().to_owned()];
+        for (way, others) in WAYS.into_iter().zip(&mut others) {
+            let seconds = function.samples(way) / row.frequency;
+            *others = others.map(|others| others - seconds);
+            line.push(ms(seconds));
+        }
+        line.push(more.to_string());
+        table.row(&line);
+    }
+    if let [Some(pyc), Some(image), Some(limit)] = others {
+        let mut line = cells(["all others", ""]);
+        line.extend([pyc, image, limit].map(ms));
+        line.push(signed(image - limit, ms));
         table.row(&line);
     }
     *text += &table.finish();
@@ -33,17 +50,15 @@ pub fn table(text: &mut String, row: &Profiled) {
 }
 
 /// As code, without what follows a name that is too long.
-pub fn name(function: &Function) -> String {
-    let name = function.name.as_str();
+pub fn name(name: &str) -> String {
     let shown: String = name.chars().take(LONGEST).collect();
     if shown.len() < name.len() { format!("`{shown}…`") } else { format!("`{shown}`") }
 }
 
-/// Of the runs of the same round.
-fn difference(row: &Profiled, function: &Function) -> Option<Difference> {
+/// What the image spends more in a function than the limit, by runs of the same round.
+pub fn more(row: &Profiled, function: &Function) -> Option<Difference> {
     let (image, limit) = (function.ways.get(&Way::Image)?, function.ways.get(&Way::Limit)?);
-    let runs = image.iter().zip(limit).map(|(&image, &limit)| (image as f64 - limit as f64) / row.frequency);
-    Difference::of(&runs.collect::<Vec<_>>())
+    Difference::of_samples(image, limit, row.frequency)
 }
 
 #[cfg(test)]
@@ -56,48 +71,49 @@ pub mod tests {
         Function { name: name.to_owned(), place, ways }
     }
 
-    /// A package with a limit of so many samples of a millisecond.
-    pub fn row(name: &str, limit: u64, functions: Vec<Function>) -> Profiled {
-        let mut profile = Profile::default();
-        profile.add(0.5, 10, &[(Place::Interpreter, limit)].into());
-        Profiled { name: name.to_owned(), frequency: 1000.0, ways: [(Way::Limit, profile)].into(), functions }
+    /// A package with so many samples of a millisecond.
+    pub fn row(name: &str, [image, limit]: [u64; 2], functions: Vec<Function>) -> Profiled {
+        let profile = |count: u64| {
+            let mut profile = Profile::default();
+            profile.add(0.5, 10, &[(Place::Interpreter, count)].into());
+            profile
+        };
+        let ways = [(Way::Pyc, 3000), (Way::Image, image), (Way::Limit, limit)].map(|(way, n)| (way, profile(n)));
+        Profiled { name: name.to_owned(), frequency: 1000.0, ways: ways.into(), functions }
     }
 
     /// Two packages.
     pub fn rows() -> Vec<Profiled> {
-        vec![
-            row(
-                "json",
-                100,
-                vec![
-                    function("find", Place::Interpreter, [6, 8], [2, 2]),
-                    function("clear", Place::Faults, [5, 5], [3, 3]),
-                ],
-            ),
-            row("sympy", 1000, vec![function("clear", Place::Faults, [101, 101], [1, 1])]),
-        ]
+        let json = vec![
+            function("find", Place::Interpreter, [60, 80], [20, 20]),
+            function("clear", Place::Faults, [5, 5], [3, 3]),
+        ];
+        let sympy = vec![
+            function("find", Place::Interpreter, [50, 50], [60, 60]),
+            function("clear", Place::Faults, [101, 101], [1, 1]),
+        ];
+        vec![row("json", [155, 100], json), row("sympy", [1105, 1000], sympy)]
     }
 
     #[test]
-    fn each_function_has_its_times_and_how_certain_they_are() {
+    fn a_function_has_a_row_if_it_is_certain_and_the_others_have_the_rest() {
         let mut text = String::new();
         rows().iter().for_each(|row| table(&mut text, row));
         for line in [
-            "| `find` | interpreter | – | 7.00 | 2.00 | +5.00 ± 1.00 |",
-            "| `clear` | kernel: page faults | – | 5.00 | 3.00 | +2.00 ± 0.00 |",
-            "| `clear` | kernel: page faults | – | 101.0 | 1.00 | +100.0 ± 0.00 |",
+            "| `find` | interpreter | 0.00 | 70.0 | 20.0 | +50.0 ± 10.00 |\n| all others |  | 3000.0 | 85.0 | 80.0 | +5.00 |\n",
+            "| `clear` | kernel: page faults | 0.00 | 101.0 | 1.00 | +100.0 ± 7.14 |\n| all others |  | 3000.0 | 1004.0 | 999.0 | +5.00 |\n",
         ] {
             assert!(text.contains(line), "no `{line}` in {text}");
         }
+        assert_eq!(text.matches("`clear`").count(), 1, "2 ± 2 is not certain");
         let mut without = String::new();
-        table(&mut without, &row("json", 1, Vec::new()));
+        table(&mut without, &row("json", [1, 1], Vec::new()));
         assert_eq!(without, "");
     }
 
     #[test]
     fn a_long_name_is_cut() {
-        let of = |length: usize| name(&function(&"x".repeat(length), Place::Loader, [0; 2], [0; 2]));
-        assert_eq!(of(LONGEST), format!("`{}`", "x".repeat(LONGEST)));
-        assert_eq!(of(LONGEST + 1), format!("`{}…`", "x".repeat(LONGEST)));
+        assert_eq!(name(&"x".repeat(LONGEST)), format!("`{}`", "x".repeat(LONGEST)));
+        assert_eq!(name(&"x".repeat(LONGEST + 1)), format!("`{}…`", "x".repeat(LONGEST)));
     }
 }

@@ -61,7 +61,8 @@ pub struct Profiled {
     pub frequency: f64,
     /// Each way.
     pub ways: BTreeMap<Way, Profile>,
-    /// The functions that the image spends most more time in than the limit, the most first.
+    /// The functions that the image spends most more time in than the limit, in this package or in another one of the same
+    /// measurement.
     #[serde(default)]
     pub functions: Vec<Function>,
 }

@@ -164,8 +164,7 @@ impl Args {
         add("--python", pythons.to_vec());
         add("--package", self.package.clone());
         add("--modules", self.modules.iter().map(ToString::to_string).collect());
-        let part = |part: &Part| part.to_possible_value().map(|value| value.get_name().to_owned());
-        add("--only", self.only.iter().filter_map(part).collect());
+        add("--only", self.only.iter().map(|part| part.name()).collect());
         all.into_iter().map(OsString::from).collect()
     }
 }

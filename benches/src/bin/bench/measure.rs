@@ -42,7 +42,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     let began = Instant::now();
     let step = |name: &str| eprintln!(" {name} (after {} s)", began.elapsed().as_secs());
     // Of the part that is done.
-    let quiet = |found: &mut OnInterpreter, part: Part| found.remarks.extend(quiet::counted().remark(&part.name()));
+    let quiet = |found: &mut OnInterpreter, part: Part| found.quiet.insert(part.name(), quiet::counted());
     let mut profiled = args.wants(Part::Profile);
     if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
         profiled = false;
@@ -77,7 +77,6 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if args.wants(Part::Memory) {
             step("memory");
             found.memory = Some(memory::measure(&jobs, &args.works(), args.runs)?);
-            quiet(&mut found, Part::Memory);
         }
         if profiled {
             step("profile");
