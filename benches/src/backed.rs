@@ -5,11 +5,10 @@
 
 use std::ptr;
 
+use crate::machine::PAGE;
+
 /// More than a process that is measured takes in huge pages.
 const SIZE: usize = 64 << 20;
-
-/// Size of a page.
-const PAGE: usize = 4096;
 
 /// A process that takes memory, writes to it and ends: what is given away first has been written to, mostly. Not this process: what
 /// it had in memory at most would be the least that can be seen of those that it starts.

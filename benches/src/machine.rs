@@ -4,6 +4,9 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+/// Bytes in a page of x86-64.
+pub const PAGE: usize = 4096;
+
 /// What a report says about the machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {

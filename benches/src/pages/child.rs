@@ -11,8 +11,9 @@ use anyhow::{Context, Result, ensure};
 use memmap2::{Advice, MmapMut, MmapOptions, UncheckedAdvice};
 use serde::{Deserialize, Serialize};
 
-use super::{PAGE, Pieces, words};
+use super::{Pieces, words};
 use crate::counters::bytes_in;
+use crate::machine::PAGE;
 use crate::results::PageWay;
 
 /// Size and alignment of a huge page.

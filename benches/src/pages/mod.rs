@@ -13,14 +13,12 @@ use cds_tests::process::Run;
 use cds_tests::tools::target_directory;
 
 use crate::launch::launch_warm;
+use crate::machine::PAGE;
 use crate::order;
 use crate::results::{PageRow, PageWay, Pages};
 
 /// Name of the hidden subcommand that is one measurement.
 pub const COMMAND: &str = "change-pages";
-
-/// Bytes in a page of x86-64, which is what is measured.
-const PAGE: usize = 4096;
 
 /// Pages of the file: as many as a large environment has.
 const FILE_PAGES: usize = 50_000;

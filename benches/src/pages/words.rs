@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::PAGE;
+use crate::machine::PAGE;
 
 /// Bytes that are written at once. How a file was written decides in how large parts the system has it in memory, and so how
 /// much a read maps: here as much as ever, as of an image, which `cds-build` writes in one piece.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::imports::{printed, timed};
 use crate::order;
-use crate::results::{Place, Profiled, ProfiledFromStart, ProfiledStart, Way};
+use crate::results::{Place, Profile, Profiled, ProfiledFromStart, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
 use crate::works::Work;
 
@@ -67,20 +67,18 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
     for work in works {
         let tracing = |start: &Start| start.python().args(["-P", "-c", &work.program()]);
         let starts = subjects.own_starts(work.name, work.modules, &tracing).with_context(|| work.program())?;
-        let found =
-            Profiled { name: work.name.to_owned(), frequency: FREQUENCY, ways: BTreeMap::new(), functions: Vec::new() };
-        jobs.push((work, starts, found, Functions::default()));
+        jobs.push((work, starts, BTreeMap::<Way, Profile>::new(), Functions::default()));
     }
     for round in 0..=runs {
         eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
-        for (work, starts, found, functions) in &mut jobs {
+        for (work, starts, ways, functions) in &mut jobs {
             for position in order::of_round(round, COMPARED.len()) {
                 let way = COMPARED[position];
                 let start = starts.get(&way).context("a way without a start")?;
                 let one = one(&perf, work, (way, start), round)
                     .with_context(|| format!("profile of {}, {}", work.name, way.title()))?;
                 if round > 0 {
-                    found.ways.entry(way).or_default().add(one.seconds, one.faults, &one.places);
+                    ways.entry(way).or_default().add(one.seconds, one.faults, &one.places);
                     functions.add(way, one.functions);
                 }
             }
@@ -89,9 +87,13 @@ pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Result<
     let starts = start::measure(&perf, subjects, runs)?;
     let (from_start, remarks) = from_start::measure(&perf, subjects, all, runs)?;
     let longest: BTreeSet<_> = jobs.iter().flat_map(|(.., functions)| functions.longest()).collect();
-    let imports =
-        jobs.into_iter().map(|(.., found, functions)| Profiled { functions: functions.of(&longest), ..found });
-    let imports = imports.collect();
+    let profiled = |(work, _, ways, functions): (Work, _, _, Functions)| Profiled {
+        name: work.name.to_owned(),
+        frequency: FREQUENCY,
+        ways,
+        functions: functions.of(&longest),
+    };
+    let imports = jobs.into_iter().map(profiled).collect();
     Ok(Ok(Profiles { imports, starts, from_start, remarks }))
 }
 

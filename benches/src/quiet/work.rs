@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use memmap2::MmapMut;
 
+use crate::machine::PAGE;
+
 /// Seconds of each piece of work: arithmetic, and pages that are touched first; `None` for one that could not be done.
 pub type Work = [Option<f64>; 2];
 
@@ -63,7 +65,7 @@ fn pages() -> Option<f64> {
     const SIZE: usize = 1 << 20;
     let start = Instant::now();
     let mut map = MmapMut::map_anon(SIZE).ok()?;
-    map.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    map.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
     drop(black_box(map));
     Some(start.elapsed().as_secs_f64())
 }

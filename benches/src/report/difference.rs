@@ -54,12 +54,18 @@ impl std::fmt::Display for Difference {
     }
 }
 
-/// The places where it certainly takes longer: the longest first.
-pub fn certain(of: impl Fn(Place) -> Option<Difference>) -> Vec<(Place, Difference)> {
-    let all = Place::ALL.into_iter().filter_map(|place| Some((place, of(place)?)));
-    let mut all: Vec<(Place, Difference)> = all.filter(|(_, difference)| difference.is_certain()).collect();
+/// Those that certainly take longer: the longest first.
+pub fn certain<T>(all: impl Iterator<Item = (T, Option<Difference>)>) -> Vec<(T, Difference)> {
+    let mut all: Vec<(T, Difference)> = all
+        .filter_map(|(what, difference)| Some((what, difference.filter(|difference| difference.is_certain())?)))
+        .collect();
     all.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
     all
+}
+
+/// The places where it certainly takes longer: the longest first.
+pub fn certain_places(of: impl Fn(Place) -> Option<Difference>) -> Vec<(Place, Difference)> {
+    certain(Place::ALL.into_iter().map(|place| (place, of(place))))
 }
 
 /// The first `count` of these places, one for each column.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::difference::{Difference, certain};
+use crate::report::difference::{Difference, certain_places};
 use crate::report::markdown::{Table, cells, grouped, ms, or_dash};
 use crate::results::{Place, ProfiledFromStart, Way, Whole};
 use crate::statistics::mean;
@@ -44,7 +44,7 @@ pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
 }
 
 /// What the time of code-data-share is relative to that with the image, and what of the latter is too much for the former to be
-/// `wanted` times as long: in all, and in the places where that is certain, the longest first.
+/// `wanted` times as long: in all, and in the places where that is certain_places, the longest first.
 #[derive(Debug, PartialEq)]
 pub struct TooMuch {
     pub ratio: f64,
@@ -63,7 +63,7 @@ impl TooMuch {
         Some(TooMuch {
             ratio: total(Whole::Cds)? / total(Whole::Image)?,
             all: of(&Place::ALL)?,
-            places: certain(|place| of(&[place])),
+            places: certain_places(|place| of(&[place])),
         })
     }
 }

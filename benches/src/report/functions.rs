@@ -1,6 +1,6 @@
 //! The functions that the image spends more time in than the limit.
 
-use crate::report::difference::Difference;
+use crate::report::difference::{Difference, certain};
 use crate::report::markdown::{Table, cells, ms, signed};
 use crate::report::profile::total;
 use crate::results::{Function, Profiled, Way};
@@ -16,10 +16,7 @@ const WAYS: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
 
 /// A row for each function of a package that the image certainly spends more time in; nothing without any.
 pub fn table(text: &mut String, row: &Profiled) {
-    let mut found: Vec<(&Function, Difference)> =
-        row.functions.iter().filter_map(|function| Some((function, more(row, function)?))).collect();
-    found.retain(|(_, more)| more.is_certain());
-    found.sort_by(|(_, a), (_, b)| b.seconds.total_cmp(&a.seconds));
+    let mut found = certain(row.functions.iter().map(|function| (function, more(row, function))));
     found.truncate(SHOWN);
     if found.is_empty() {
         return;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::difference::{Difference, certain};
+use crate::report::difference::{Difference, certain_places};
 use crate::report::markdown::{Table, cells, grouped, ms, or_dash};
 use crate::results::{Place, ProfiledStart, Step};
 use crate::statistics::mean;
@@ -45,7 +45,7 @@ fn difference(profile: &ProfiledStart, places: &[Place]) -> Option<Difference> {
 
 /// Where a start with the image certainly takes longer than one without: the longest first.
 pub fn differences(profile: &ProfiledStart) -> Vec<(Place, Difference)> {
-    certain(|place| difference(profile, &[place]))
+    certain_places(|place| difference(profile, &[place]))
 }
 
 #[cfg(test)]
