@@ -33,8 +33,8 @@ enum Importer {
     Nobody,
     /// A `FileFinder`.
     Files(Object),
-    /// It would be a `FileFinder`, if there were one.
-    WouldBeFiles,
+    /// It would be a `FileFinder`, if there were one, of this directory.
+    WouldBeFiles(fs::Metadata),
     /// Anything else.
     Other(Object),
 }
@@ -101,14 +101,14 @@ impl Search<'_> {
         };
         match self.importer(entry)? {
             Importer::Nobody => Ok(false),
-            Importer::WouldBeFiles => self.listed(entry, None),
+            Importer::WouldBeFiles(metadata) => self.listed(entry, Some(metadata), None),
             Importer::Files(finder) => {
                 if entry.text().is_ok_and(|text| text.starts_with('/')) {
-                    self.listed(entry, Some(&finder))
+                    self.listed(entry, None, Some(&finder))
                 } else {
                     py::clear();
                     // Relative: the finder knows which directory it was when the finder was made.
-                    self.listed(&finder.attr(&self.active.importlib.names.path)?, Some(&finder))
+                    self.listed(&finder.attr(&self.active.importlib.names.path)?, None, Some(&finder))
                 }
             }
             Importer::Other(finder) => {
@@ -130,7 +130,7 @@ impl Search<'_> {
             None if importlib.has_default_hooks()? => {
                 let path = py::path_bytes(entry)?;
                 match fs::metadata(as_path(path.bytes()?)) {
-                    Ok(metadata) if metadata.is_dir() => return Ok(Importer::WouldBeFiles),
+                    Ok(metadata) if metadata.is_dir() => return Ok(Importer::WouldBeFiles(metadata)),
                     // A missing file has no parent that could be an archive, either, or it would be ENOTDIR.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Importer::Nobody),
                     _ => self.hooked(entry)?,
@@ -159,12 +159,13 @@ impl Search<'_> {
     }
 
     /// Whether a `FileFinder` of the directory `path`, this one if there is one, finds the module. A directory without `__init__` in it is no
-    /// module yet: the search goes on, and an ordinary module further on wins.
-    fn listed(&self, path: &Object, finder: Option<&Object>) -> Result<bool, Aside> {
+    /// module yet: the search goes on, and an ordinary module further on wins. `metadata` are those of the directory if they were just read.
+    fn listed(&self, path: &Object, metadata: Option<fs::Metadata>, finder: Option<&Object>) -> Result<bool, Aside> {
         let path = py::path_bytes(path)?;
         let path = path.bytes()?;
         let tail = self.tail.as_bytes();
-        let Some(listing) = self.names_in(path, finder) else { return Ok(true) };
+        let metadata = metadata.map_or_else(|| fs::metadata(as_path(path)), Ok);
+        let Some(listing) = self.listing(path, metadata, finder) else { return Ok(true) };
         // Most directories have nothing that starts like the module.
         if !listing.provides(tail) {
             return Ok(false);
@@ -175,16 +176,16 @@ impl Search<'_> {
         if !listing.contains(tail) {
             return Ok(false);
         }
-        let inside = self.names_in(&[path, b"/", tail].concat(), None);
+        let inside = self.names_in(&[path, b"/", tail].concat());
         Ok(inside.is_none_or(|inside| self.suffix_of(&inside, "__init__").is_some()))
     }
 
-    /// The names in a directory; none if it counts as empty, `None` if that cannot be known. `finder` is its `FileFinder`.
-    fn names_in(&self, path: &[u8], finder: Option<&Object>) -> Option<Arc<Listing>> {
-        self.listing(path, fs::metadata(as_path(path)), finder)
+    /// The names in a directory; none if it counts as empty, `None` if that cannot be known.
+    fn names_in(&self, path: &[u8]) -> Option<Arc<Listing>> {
+        self.listing(path, fs::metadata(as_path(path)), None)
     }
 
-    /// The same, with what is known of the directory.
+    /// The same, with what is known of the directory. `finder` is its `FileFinder`.
     fn listing(
         &self,
         path: &[u8],
@@ -263,7 +264,7 @@ impl Search<'_> {
         let names = names()?;
         if names.contains(tail.as_bytes()) {
             let package = directory.join(tail);
-            let inside = self.names_in(package.as_bytes(), None).ok_or_else(|| Aside::Directory(package.clone()))?;
+            let inside = self.names_in(package.as_bytes()).ok_or_else(|| Aside::Directory(package.clone()))?;
             if inside.provides(b"__init__") {
                 return Err(changed());
             }
