@@ -44,7 +44,7 @@ pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
 }
 
 /// What the time of code-data-share is relative to that with the image, and what of the latter is too much for the former to be
-/// `wanted` times as long: in all, and in the places where that is certain_places, the longest first.
+/// `wanted` times as long: in all, and in the places where that is certain, the longest first.
 #[derive(Debug, PartialEq)]
 pub struct TooMuch {
     pub ratio: f64,
