@@ -307,7 +307,7 @@ fn notes(
 ) -> Notes {
     let of_modules: u64 = codes.iter().map(|c| c.marshal.len() as u64).sum();
     let of_objects: u64 = objects.iter().map(|o| o.marshal_size).sum();
-    let [written_bytes, read_bytes, cold_bytes] = placement.sizes();
+    let [bodies_bytes, written_bytes, read_bytes, cold_bytes] = placement.sizes();
     Notes {
         builder: env!("CARGO_PKG_VERSION").to_owned(),
         python: target.version.clone(),
@@ -317,6 +317,7 @@ fn notes(
         objects: stats::by_kind(constants, placement, target.layout()),
         pool_bytes: u64::from(placement.pool.size) - placement.mapped_size(),
         mapped_bytes: placement.mapped_size(),
+        bodies_bytes,
         written_bytes,
         read_bytes,
         cold_bytes,

@@ -99,12 +99,12 @@ pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<
     let mut w = Writer::new();
     let mut records = Vec::with_capacity(units.len());
     for &unit in &placement.likely {
-        let [written, read, cold] = placement.ranges(unit as usize);
+        let [bodies, written, read, cold] = placement.ranges(unit as usize);
         let mapped = placement.mapped(unit as usize);
         let unit = &units[unit as usize];
         let table = w.bytes.len();
-        let front = unit.encode(&mut w, written.start);
-        let record = UnitRecord { table: table as u32, front, written, read, cold, mapped, ..UnitRecord::default() };
+        let record = UnitRecord { table: table as u32, bodies, written, read, cold, mapped, ..UnitRecord::default() };
+        let record = UnitRecord { front: unit.encode(&mut w, record.origin()), ..record };
         records.push(record.seal(&w.bytes[table..]).expect("the front is a part of the table"));
     }
     (w.bytes, records)

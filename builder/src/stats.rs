@@ -35,6 +35,8 @@ pub struct Notes {
     pub pool_bytes: u64,
     /// Bytes of objects that are used where they are mapped, although what belongs to the same module is copied.
     pub mapped_bytes: u64,
+    /// Bytes of what runs once: code of modules and classes with its constants and names.
+    pub bodies_bytes: u64,
     /// Bytes of what imports write to of the modules' own objects.
     pub written_bytes: u64,
     /// Bytes of what they read.

@@ -18,7 +18,7 @@ use crate::reason::Reason;
 use crate::settings::{self, Complaint, Mode};
 use crate::status::{Outcome, record};
 use crate::talk::say;
-use crate::{dump, elf, finder, module_loader, paths, shortcut, status, trace};
+use crate::{dump, finder, module_loader, paths, shortcut, status, trace};
 
 /// Whether the environment was followed, or an image named instead.
 static ACTIVATED: AtomicBool = AtomicBool::new(false);
@@ -211,7 +211,6 @@ fn prepare(path: &Path, module: &Object, verbosity: u8) -> Result<(), Reason> {
         optimize,
         verbosity,
         layout,
-        code_type: elf::symbol(c"PyCode_Type").ok_or(Reason::NoIdentity)? as u64,
     })?;
     if verbosity > 0 {
         python(status::summarize_at_exit())?;

@@ -19,7 +19,7 @@ use crate::malformed::Malformed;
 use crate::opened::Opened;
 use crate::paths::{Directory, Root};
 use crate::pause::Pause;
-use crate::py::{self, Object};
+use crate::py::Object;
 use crate::reason::Reason;
 use crate::table::{Bytes, Pointers};
 
@@ -58,10 +58,10 @@ pub struct Active {
     directories: Pointers<Directory>,
     /// The tables of this interpreter.
     pub layout: &'static Layout,
-    /// `&PyCode_Type`, to check a code object before it is handed out.
-    code_type: u64,
     /// 1 for a module whose code was handed out.
     handed_out: Bytes,
+    /// Code that was made, but not handed out yet, with the number of its module.
+    made: Mutex<Vec<(u32, Object)>>,
     /// What `_find_spec` has just found.
     found: Mutex<Option<Found>>,
 }
@@ -118,8 +118,6 @@ pub struct Parts {
     pub verbosity: u8,
     /// Layout of the interpreter's objects.
     pub layout: &'static Layout,
-    /// `&PyCode_Type`
-    pub code_type: u64,
 }
 
 static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
@@ -149,8 +147,8 @@ impl Active {
             roots,
             directories: Pointers::new(counts.directories),
             layout: parts.layout,
-            code_type: parts.code_type,
             handed_out: Bytes::new(image.header.module_count as usize),
+            made: Mutex::default(),
             image,
         })
     }
@@ -219,24 +217,29 @@ impl Active {
     /// Remembers that it was.
     pub fn hand_out(&self, number: u32) {
         self.handed_out.set(number, 1);
+        let made = self.with_made(|made| Some(made.swap_remove(made.iter().position(|(known, _)| *known == number)?)));
+        drop(made);
         Counters::count(&self.counters.served);
     }
 
-    /// The code object of a module, fixed up; `path` is its file name in this process.
-    pub fn code(&self, module: &ModuleRecord, path: &Object) -> Result<Object, Aside> {
+    /// The lock is never held while Python runs.
+    fn with_made<T>(&self, body: impl FnOnce(&mut Vec<(u32, Object)>) -> T) -> T {
+        body(&mut self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The code object of the module `number`, which is the same until it is handed out; `path` is its file name in this process.
+    pub fn code(&self, number: u32, module: &ModuleRecord, path: &Object) -> Result<Object, Aside> {
+        let made = self.with_made(|made| made.iter().find(|(known, _)| *known == number).map(|(_, code)| code.clone()));
+        if let Some(code) = made {
+            return Ok(code);
+        }
         if module.code == NONE || module.unit == NONE {
             return Err(Aside::Malformed);
         }
         let directory = self.directory(module.directory)?;
         let filename = Filename { path, predicted: directory.predicted };
-        let memory = self.fixups.fix(self.image, module.unit, Some(&filename))?;
-        let code = memory.object(module.code, self.layout.code.bytecode)?;
-        let type_slot = module.code.checked_add(self.layout.head.type_).ok_or(Malformed)?;
-        if memory.read(type_slot)? != self.code_type {
-            return Err(Aside::Malformed);
-        }
-        // SAFETY: an object of the image that was just fixed up and has the type of code objects; the image
-        // keeps it alive for ever.
-        unsafe { py::borrow(code) }.map(|code| code.clone()).ok_or(Aside::Malformed)
+        let code = self.fixups.code(self.image, module.unit, &filename, module.code)?;
+        self.with_made(|made| made.push((number, code.clone())));
+        Ok(code)
     }
 }

@@ -74,6 +74,7 @@ impl From<Failure> for Aside {
             Failure::Malformed => Aside::Malformed,
             Failure::Python => Aside::Exception,
             Failure::Busy => Aside::Busy,
+            Failure::Gone => Aside::SecondImport,
         }
     }
 }

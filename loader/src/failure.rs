@@ -12,6 +12,8 @@ pub enum Failure {
     Python,
     /// Another thread, or this one further up the stack, is at it.
     Busy,
+    /// Its code was handed out, which happens once.
+    Gone,
 }
 
 impl From<Malformed> for Failure {

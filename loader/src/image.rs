@@ -5,8 +5,8 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cds_layout::format::{
-    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Reader, RootRecord, SLOT,
-    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader,
+    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::{self, ImageFile};
@@ -31,6 +31,8 @@ pub struct Image {
     tables: Tables,
     /// How many units were read.
     units_read: AtomicU32,
+    /// Where bodies were read, from which offset to which.
+    bodies_read: [AtomicU32; 2],
 }
 
 /// The read-only sections.
@@ -121,7 +123,15 @@ impl Image {
             return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
         }
         let objects = Segment::new(&header, base, objects);
-        let image = Image { header, file, objects, base, tables, units_read: AtomicU32::new(0) };
+        let image = Image {
+            header,
+            file,
+            objects,
+            base,
+            tables,
+            units_read: AtomicU32::new(0),
+            bodies_read: NOTHING_READ.map(AtomicU32::new),
+        };
         let roots = (0..image.counts().roots as u32).map(|number| image.root(number));
         let roots: Vec<RootRecord> = roots.collect::<Option<_>>().ok_or(Reason::Malformed("roots"))?;
         let text = |text| image.text(text).unwrap_or_default();
@@ -231,10 +241,15 @@ impl Image {
         Unit::new(record, Cow::Owned(table)).ok_or(Malformed)
     }
 
-    /// Notes that a unit's table is read from the mapping, and its objects if they are copied. Around each page that is read the
-    /// system maps others: now and then they are given back, or a process would in time have all of them resident.
-    pub fn reads_mapping(&self) {
+    /// Notes that a unit's table is read from the mapping with these bodies, and its objects if they are copied. Around each page that
+    /// is read the system maps others: now and then they are given back, or a process would in time have all of them resident.
+    pub fn reads_mapping(&self, bodies: Range) {
         const EVERY: u32 = 16;
+        let [start, end] = &self.bodies_read;
+        if bodies.size != 0 {
+            start.fetch_min(bodies.start, Ordering::Relaxed);
+            end.fetch_max(bodies.start.saturating_add(bodies.size), Ordering::Relaxed);
+        }
         if self.units_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
@@ -242,6 +257,11 @@ impl Image {
         give_back(tables.start as usize, tables.end as usize);
         if self.header.units == UnitUse::Copied {
             self.objects.give_back_units();
+        } else {
+            // Between bodies in place there is nothing else, and nobody writes to them.
+            let [no_start, no_end] = NOTHING_READ;
+            let (start, end) = (start.swap(no_start, Ordering::Relaxed), end.swap(no_end, Ordering::Relaxed));
+            self.objects.give_back(start, end);
         }
     }
 
@@ -269,6 +289,9 @@ impl Image {
         Memory::in_place(&self.objects)
     }
 }
+
+/// From where to where, if no bodies were read.
+const NOTHING_READ: [u32; 2] = [u32::MAX, 0];
 
 /// How many records some tables have.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,7 @@ mod activate;
 mod active;
 mod arena;
 mod aside;
+mod bodies;
 mod bootstrap;
 mod data;
 mod directories;

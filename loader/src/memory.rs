@@ -6,40 +6,57 @@ use crate::malformed::Malformed;
 use crate::py::PyObject;
 use crate::segment::Segment;
 
-/// The pool, which is where it is in the image, and objects that are there, too, or were copied.
+/// Objects that lie together: where in the image, and at which address.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Piece {
+    /// Offsets in the image.
+    pub range: Range,
+    /// Address of the first byte.
+    pub address: usize,
+}
+
+impl Piece {
+    /// Address of `size` bytes at `offset`, if they are in it.
+    fn locate(&self, offset: u32, size: u32) -> Option<usize> {
+        let within = offset.checked_sub(self.range.start)?;
+        (u64::from(within) + u64::from(size) <= u64::from(self.range.size)).then_some(self.address + within as usize)
+    }
+}
+
+/// The pool, which is where it is in the image, objects that are there, too, or were copied, and bodies, in a buffer.
 ///
 /// Offsets are those of the image, wherever the objects are.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory<'a> {
     objects: &'a Segment,
-    own: Range,
-    address: usize,
+    own: Piece,
+    bodies: Piece,
 }
 
 impl<'a> Memory<'a> {
-    /// The pool and the objects `own`, which were copied to `address`, to memory that is never given back.
-    pub fn copied(objects: &'a Segment, own: Range, address: usize) -> Self {
-        Memory { objects, own, address }
+    /// The pool and the objects `own`, which were copied to memory that is never given back.
+    pub fn copied(objects: &'a Segment, own: Piece) -> Self {
+        Memory { objects, own, bodies: Piece::default() }
     }
 
     /// All objects, where they are in the image.
     pub fn in_place(objects: &'a Segment) -> Self {
-        let own = objects.of_units();
-        Memory { objects, own, address: objects.address() + own.start as usize }
+        let range = objects.of_units();
+        let own = Piece { range, address: objects.address() + range.start as usize };
+        Memory { objects, own, bodies: Piece::default() }
+    }
+
+    /// With bodies that lie elsewhere.
+    pub fn with_bodies(self, bodies: Piece) -> Self {
+        Memory { bodies, ..self }
     }
 
     /// Address of `size` bytes at `offset`.
     fn locate(&self, offset: u32, size: u32) -> Result<usize, Malformed> {
-        let end = u64::from(offset) + u64::from(size);
-        if end <= u64::from(self.objects.pool()) {
+        if u64::from(offset) + u64::from(size) <= u64::from(self.objects.pool()) {
             return Ok(self.objects.address() + offset as usize);
         }
-        match offset.checked_sub(self.own.start) {
-            Some(within) if end <= u64::from(self.own.start) + u64::from(self.own.size) => {
-                Ok(self.address + within as usize)
-            }
-            _ => Err(Malformed),
-        }
+        self.bodies.locate(offset, size).or_else(|| self.own.locate(offset, size)).ok_or(Malformed)
     }
 
     fn slot(&self, offset: u32) -> Result<*mut u64, Malformed> {

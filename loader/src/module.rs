@@ -122,10 +122,10 @@ unsafe extern "C" fn code(
         // SAFETY: passed on as the interpreter gave them.
         let name = unsafe { one_argument("_code", "name", arguments, count, keywords) }?;
         let active = current_or_raise()?;
-        let Some((_, module)) = active.image.find(name.text()?).filter(|(_, module)| module.code != NONE) else {
+        let Some((number, module)) = active.image.find(name.text()?).filter(|(_, module)| module.code != NONE) else {
             return Err(py::raise_key_error(&name));
         };
-        let code = active.file(&module).and_then(|file| active.code(&module, &py::string(&file)?));
+        let code = active.file(&module).and_then(|file| active.code(number, &module, &py::string(&file)?));
         code.map_err(|aside| {
             py::clear();
             py::raise_runtime_error(&aside.to_string())

@@ -151,7 +151,7 @@ fn hand_out(
     if active.was_handed_out(number) {
         return Err(Aside::SecondImport);
     }
-    let code = active.code(module, path)?;
+    let code = active.code(number, module, path)?;
     // Other threads may have run meanwhile.
     if active.was_handed_out(number) {
         return Err(Aside::SecondImport);

@@ -116,7 +116,7 @@ fn find(opened: &'static Opened, key: &Object) -> py::Result<Option<Object>> {
 /// The value: the same object every time if it is immutable, otherwise a new one.
 fn value(opened: &'static Opened, record: &NamedRecord) -> py::Result<Object> {
     let (image, name) = (&opened.image, opened.image.text(record.name));
-    let leaves = match opened.fixups.fix(image, record.unit, None) {
+    let leaves = match opened.fixups.fix(image, record.unit) {
         Ok(_) if record.leaves == NONE => Ok(None),
         // SAFETY: a tuple of the image, which was just fixed up and stays for ever.
         Ok(memory) => opened.fixups.tuple(&memory, record.leaves).map(|tuple| unsafe { py::borrow(tuple) }),
@@ -124,7 +124,8 @@ fn value(opened: &'static Opened, record: &NamedRecord) -> py::Result<Object> {
     };
     let what = |text: &str| format!("object {:?} of image {} {text}", name.unwrap_or_default(), opened.path.display());
     let leaves = leaves.map_err(|failure| match failure {
-        Failure::Malformed => damaged(opened, name),
+        // Only code is handed out once.
+        Failure::Malformed | Failure::Gone => damaged(opened, name),
         Failure::Python => py::raise_runtime_error(&what("cannot be used: the interpreter could not make its parts")),
         Failure::Busy => py::raise_runtime_error(&what("is being prepared")),
     })?;

@@ -27,6 +27,15 @@ pub struct Segment {
     patched: AtomicU64,
 }
 
+/// A copy of objects: which ones, and the memory for them.
+#[derive(Debug)]
+pub struct Copied<'a> {
+    /// Which objects.
+    pub range: Range,
+    /// As many words.
+    pub words: &'a mut [u64],
+}
+
 /// Addresses that words in the file have.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -80,44 +89,43 @@ impl Segment {
         self.patched.load(Ordering::Relaxed)
     }
 
-    /// The objects of a unit that can be copied: one range beyond the pool.
-    pub fn own_range(&self, unit: &UnitRecord) -> Result<Range, Malformed> {
-        let is_own = |own: &Range| own.start >= self.pool && own.size.is_multiple_of(SLOT);
-        let own = unit.whole().filter(is_own).ok_or(Malformed)?;
-        self.words(own)?;
-        Ok(own)
+    /// The objects of a unit that can be copied, beyond the pool: its bodies, and what follows on them.
+    pub fn own_ranges(&self, unit: &UnitRecord) -> Result<(Range, Range), Malformed> {
+        let whole = unit.whole().filter(|whole| whole.start >= self.pool).ok_or(Malformed)?;
+        let staying = unit.staying().filter(|staying| staying.size.is_multiple_of(SLOT)).ok_or(Malformed)?;
+        self.words(whole)?;
+        self.words(unit.bodies)?;
+        Ok((unit.bodies, staying))
     }
 
-    /// Copies a range of objects to `address`, from the file or from the mapping.
-    ///
-    /// # Safety
-    ///
-    /// Nobody else has the `range.size` bytes at `address`, which is a multiple of a slot's size.
-    pub unsafe fn copy(&self, file: Option<&File>, range: Range, address: usize) -> Result<(), Malformed> {
-        let (start, count) = self.words(range)?;
-        // SAFETY: as this function says.
-        let to = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, count) };
-        match file {
-            Some(file) => {
-                // SAFETY: the same words.
-                let bytes = unsafe { std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), size_of_val(to)) };
-                file::read(file, (start as usize - self.base) as u64, bytes)?;
-            }
-            // SAFETY: aligned words of an object that stays mapped, to which nobody writes: all units are copied, or none.
-            None => to.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) }),
+    /// Copies bodies, and what follows on them in the image: from the file or from the mapping.
+    pub fn copy(&self, file: Option<&File>, bodies: Copied<'_>, staying: Copied<'_>) -> Result<(), Malformed> {
+        let Some(file) = file else {
+            self.copy_mapped(bodies)?;
+            return self.copy_mapped(staying);
+        };
+        let (start, count) = self.words(bodies.range)?;
+        let (next, more) = self.words(staying.range)?;
+        if (count, more) != (bodies.words.len(), staying.words.len()) || start.wrapping_add(count) != next {
+            return Err(Malformed);
         }
+        file::read_both(file, (start as usize - self.base) as u64, bytes_of(bodies.words), bytes_of(staying.words))
+    }
+
+    /// Copies objects to which nobody writes where they are mapped.
+    pub fn copy_mapped(&self, copied: Copied<'_>) -> Result<(), Malformed> {
+        let (start, count) = self.words(copied.range)?;
+        if count != copied.words.len() {
+            return Err(Malformed);
+        }
+        // SAFETY: aligned words of an object that stays mapped, and as this function says.
+        copied.words.copy_from_slice(unsafe { std::slice::from_raw_parts(start, count) });
         Ok(())
     }
 
-    /// Moves all addresses in a copy of a range, and puts strings where words stand for them: `texts` are those that the unit
-    /// has no objects for, in their order.
-    ///
-    /// # Safety
-    ///
-    /// The copy is at `address`, and nobody else has it.
-    pub unsafe fn adapt(&self, range: Range, address: usize, moves: &Moves, texts: &[u64]) {
-        // SAFETY: as this function says.
-        let words = unsafe { std::slice::from_raw_parts_mut(address as *mut u64, (range.size / SLOT) as usize) };
+    /// Moves all addresses in copied objects, and puts strings where words stand for them: `texts` are those that the unit has
+    /// no objects for, in their order.
+    pub fn adapt(&self, words: &mut [u64], moves: &Moves, texts: &[u64]) {
         let texts = TextWords { start: self.predicted(self.size), addresses: texts };
         self.count_patched(moves.apply_with(words, &texts));
     }
@@ -157,7 +165,7 @@ impl Segment {
     }
 
     /// The same for the objects of a unit whose own ones were copied to `address`: then those of the image that it points to
-    /// lie in the pool.
+    /// lie in the pool, but for bodies, which only each other point to.
     pub fn moves_of_copy(&self, externs: u64, own: Range, address: usize) -> Moves {
         let pool = Span { start: self.predicted(0), size: u64::from(self.pool) };
         let own = Span { start: self.predicted(own.start), size: u64::from(own.size) };
@@ -173,7 +181,7 @@ impl Segment {
     }
 
     /// What slots that point to the object at an offset hold in the file.
-    fn predicted(&self, offset: u32) -> u64 {
+    pub fn predicted(&self, offset: u32) -> u64 {
         let objects = (self.address - self.base) as u64;
         self.image.start.wrapping_add(objects).wrapping_add(u64::from(offset))
     }
@@ -189,6 +197,18 @@ impl Segment {
 
     /// Gives the pages of all units back to the system, which are as they are in the file.
     pub fn give_back_units(&self) {
-        give_back(self.address + self.pool as usize, self.address + self.size as usize);
+        self.give_back(self.pool, self.size);
     }
+
+    /// The same for pages that lie within these objects.
+    pub fn give_back(&self, start: u32, end: u32) {
+        if start < end && end <= self.size {
+            give_back(self.address + start as usize, self.address + end as usize);
+        }
+    }
+}
+
+fn bytes_of(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: the same memory, and any bytes are words.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), size_of_val(words)) }
 }

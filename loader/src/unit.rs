@@ -24,7 +24,7 @@ impl Unit {
     /// What is always done.
     pub fn front(&self) -> Result<Front<'_>, Malformed> {
         let (front, _) = self.table.split_at(self.record.front as usize);
-        Front::new(front, self.record.written.start).ok_or(Malformed)
+        Front::new(front, self.record.origin()).ok_or(Malformed)
     }
 
     /// What is done where a prediction failed.
@@ -33,6 +33,6 @@ impl Unit {
         if UnitRecord::back_sum(back) != self.record.back_checksum {
             return Err(Malformed);
         }
-        Back::new(back, self.record.written.start).ok_or(Malformed)
+        Back::new(back, self.record.origin()).ok_or(Malformed)
     }
 }

@@ -16,6 +16,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         "copies",
         &[
             ("verified", verified),
+            ("bodies", bodies),
             ("tables_verified", tables_verified),
             ("more_names_than_words", more_names_than_words),
             ("one_damaged", one_damaged),
@@ -70,11 +71,70 @@ impl Places {
         })
     }
 
-    fn ranges(&self, image: &[u8]) -> Vec<Range> {
+    fn records(&self, image: &[u8]) -> Vec<UnitRecord> {
         let mut reader = Reader::new(&image[self.units.position as usize..][..self.units.size as usize]);
-        let records = std::iter::from_fn(|| UnitRecord::decode(&mut reader));
-        records.filter_map(|unit| unit.whole()).filter(|own| own.size != 0).collect()
+        std::iter::from_fn(|| UnitRecord::decode(&mut reader)).collect()
     }
+
+    fn ranges(&self, image: &[u8]) -> Vec<Range> {
+        self.records(image).iter().filter_map(UnitRecord::whole).filter(|own| own.size != 0).collect()
+    }
+
+    /// What slots hold that point to the object at an offset.
+    fn address(&self, offset: u32) -> u64 {
+        self.base + u64::from(self.objects.position) + u64::from(offset)
+    }
+
+    /// The word at an offset of the objects.
+    fn word<'a>(&self, image: &'a mut [u8], offset: u32) -> Result<&'a mut [u8; 8]> {
+        let position = (self.objects.position + offset) as usize;
+        Ok(image.get_mut(position..position + 8).context("no such word")?.try_into()?)
+    }
+}
+
+/// `verify` proves that nothing points to what is gone when it has run; and what bodies cannot be made of, the loader leaves to the
+/// ordinary import, alone.
+fn bodies(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    let unit = *places.records(&image).first().context("no unit")?;
+    let staying = unit.staying().context("a unit in place")?;
+    ensure!(unit.bodies.size != 0 && unit.bodies.start + unit.bodies.size == staying.start, "{unit:?}");
+    let copy = environment.scratch.join("stray.so");
+    let verified = |image: &[u8], what: &str| {
+        write(&copy, image)?;
+        let output = tools()?.cds_build().arg("verify").arg(&copy).output()?;
+        ensure!(output.status == 1 && output.stderr.contains(what), "{what}: {output}");
+        Ok::<_, anyhow::Error>(())
+    };
+    // A slot of a function points to the module's code.
+    let mut wrong = image.clone();
+    let inside =
+        |word: [u8; 8]| u64::from_le_bytes(word).wrapping_sub(places.address(staying.start)) < u64::from(staying.size);
+    let mut slots = (staying.start..staying.start + staying.size).step_by(SLOT as usize);
+    let slot = slots.find(|&slot| places.word(&mut wrong, slot).is_ok_and(|word| inside(*word)));
+    let slot = slot.context("no object that stays points to another")?;
+    *places.word(&mut wrong, slot)? = places.address(unit.bodies.start).to_le_bytes();
+    verified(&wrong, &format!("the word at {slot:#x} points to code that is gone when it has run"))?;
+    // The module's code has the type of what its first pointer leads to, a tuple.
+    let mut wrong = image.clone();
+    let mut slots = (unit.bodies.start + 16..unit.bodies.start + unit.bodies.size).step_by(SLOT as usize);
+    let own = |word: [u8; 8]| {
+        u64::from_le_bytes(word)
+            .checked_sub(places.address(unit.bodies.start))
+            .filter(|at| *at < u64::from(unit.bodies.size))
+    };
+    let tuple = slots.find_map(|slot| own(*places.word(&mut wrong, slot).ok()?)).context("no constants")?;
+    let type_ = *places.word(&mut wrong, unit.bodies.start + tuple as u32 + 8)?;
+    *places.word(&mut wrong, unit.bodies.start + 8)? = type_;
+    verified(&wrong, "are not as the loader needs them")?;
+    std::fs::remove_file(environment.image())?;
+    write(environment.image(), &wrong)?;
+    let text = format!("import {}, cds_loader\nprint(cds_loader.status()['served'])", MODULES.join(", "));
+    let output = environment.script(&text)?.silent()?;
+    ensure!(output.stdout == format!("{}\n", MODULES.len() - 1), "{output}");
+    Ok(())
 }
 
 /// `verify` proves that what is copied points to itself, to its strings and to the pool.
@@ -200,7 +260,7 @@ fn one_damaged(python: &Interpreter) -> Result<()> {
     let places = Places::of(&image)?;
     for unit in 0..MODULES.len() {
         // The highest byte but one of the size of its last range.
-        let at = places.units.position as usize + unit * UnitRecord::SIZE + 28 + 2;
+        let at = places.units.position as usize + unit * UnitRecord::SIZE + 36 + 2;
         let mut damaged = image.clone();
         damaged[at] ^= 0x10;
         std::fs::remove_file(environment.image())?;
@@ -280,14 +340,16 @@ print(ascii(odd.Strings.values), called, cds_loader.status()['served'], cds_load
 fn renamed_code(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let text = "\
-import _imp, gc, sys, one, cds_loader
+import _imp, gc, sys, cds_loader
+body = cds_loader._code('one')
+import one
 name = one.__file__
 code = one.f1.__code__
 assert cds_loader.owns(code) and code.co_filename == name
 before = sys.getrefcount(code.co_filename)
-_imp._fix_co_filename(cds_loader._code('one'), '/elsewhere/one.py')
+_imp._fix_co_filename(body, '/elsewhere/one.py')
 names = {getattr(one, f'f{n}').__code__.co_filename for n in range(40)}
-del code
+del code, body
 gc.collect()
 [str(n) * 30 for n in range(10000)]
 print(names, name == one.__file__ == one.__spec__.origin, sys.getrefcount(name) >= 3)

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod behaviour;
+mod bodies;
 mod cli;
 mod copies;
 mod coverage;
@@ -52,7 +53,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 26] = [
+const EVERYWHERE: [Suite; 27] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -75,6 +76,7 @@ const EVERYWHERE: [Suite; 26] = [
     pages::trials,
     windows::trials,
     copies::trials,
+    bodies::trials,
     specialise::trials,
     finalisation::trials,
     outcomes::trials,

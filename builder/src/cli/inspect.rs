@@ -129,6 +129,7 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         if notes.mapped_bytes != 0 {
             writeln!(out, "  {:<24} {:>9} {:>12}", "(used where mapped)", "", notes.mapped_bytes)?;
         }
+        writeln!(out, "  {:<24} {:>9} {:>12}", "(run once by imports)", "", notes.bodies_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(written to by imports)", "", notes.written_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(read by imports)", "", notes.read_bytes)?;
         writeln!(out, "  {:<24} {:>9} {:>12}", "(used later, if at all)", "", notes.cold_bytes)?;

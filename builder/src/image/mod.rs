@@ -1,5 +1,6 @@
 //! An image as a file: its records, for `inspect`, `verify` and the tests.
 
+mod bodies;
 mod error;
 mod reach;
 mod structure;

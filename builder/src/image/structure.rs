@@ -1,6 +1,7 @@
 //! Checks an image against itself: digest, tables, slots, ELF symbols.
 
 use super::Image;
+use super::bodies::strays;
 use super::reach::missing_chunks;
 use crate::elf::digest;
 use cds_layout::cpython::layout;
@@ -109,7 +110,7 @@ impl Checker<'_, '_> {
                 self.report("modules", format!("`{name}` has no fixup unit"));
                 continue;
             };
-            let range = unit.written;
+            let range = unit.bodies;
             let within = range.start <= module.code && module.code - range.start < range.size;
             if !within || module.code % SLOT != 0 {
                 self.report("modules", format!("the code of `{name}` lies outside its range"));
@@ -251,6 +252,7 @@ impl Checker<'_, '_> {
         if header.units == UnitUse::Copied {
             self.copies(texts, end);
         }
+        strays(image).into_iter().for_each(|message| self.report("bodies", message));
         missing_chunks(image).into_iter().for_each(|message| self.report("fixups", message));
     }
 

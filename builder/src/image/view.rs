@@ -104,7 +104,7 @@ impl<'a> Image<'a> {
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables<'a>> {
         let record = self.units.get(number as usize)?;
-        UnitTables::decode(self.unit_bytes(number)?, record.front, record.written.start)
+        UnitTables::decode(self.unit_bytes(number)?, record.front, record.origin())
     }
 
     /// Bytes that belong to a unit alone; 0 if there is no such unit.

@@ -3,7 +3,7 @@
 //!
 //! What lies in the pool is written to where it lies, page by page, if addresses in it have to be moved, as those of types
 //! mostly have; a copy within a unit costs next to nothing at run time, and bytes in the file. What no import looks at
-//! costs nothing where it is mapped: line tables, which tracebacks read, and the kinds of local variables.
+//! costs nothing where it is mapped: line tables of functions, which tracebacks read, and the kinds of local variables.
 
 use super::part::Part;
 use crate::share::{Constants, Node, NodeId};

@@ -1,5 +1,6 @@
 //! Objects as the target has them in memory: where they lie, which pointers they have, what their bytes are.
 
+mod bodies;
 mod copies;
 pub mod derive;
 mod likely;

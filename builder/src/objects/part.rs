@@ -1,17 +1,20 @@
 //! What an import does with each object: objects that are touched alike lie together.
 
+use super::bodies::bodies;
 use super::likely::CO_OPTIMIZED;
 use crate::share::{CodeNode, Constants, Node, NodeId};
 
 /// A part of a unit's objects, in the order in which the parts lie in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Code of modules and classes and what it uses: runs during the import, and is written to by running.
+    /// Code that runs once, with the tuples of its constants and names and its line table, as objects that are made of it.
     Bodies,
     /// Interned strings: written to when they are interned.
     Strings,
     /// What points to strings that every start interns before there is an image: written to for that reason.
     Patched,
+    /// What else of a body runs or is constant: read, but for code, and a few keys, which have their hash noted.
+    Constants,
     /// Other tuples of names of functions.
     Names,
     /// Functions that the bodies make, and their documentation: read when the function is made. Exception tables: read where an
@@ -19,13 +22,6 @@ pub enum Part {
     Functions,
     /// Everything else: line tables, functions inside functions, constants of functions.
     Cold,
-}
-
-impl Part {
-    /// Whether an import writes to it.
-    pub fn is_written(self) -> bool {
-        self <= Part::Patched
-    }
 }
 
 /// What is known of an interned string.
@@ -39,8 +35,9 @@ pub enum Known {
     Elsewhere,
 }
 
-/// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings.
-pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part> {
+/// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings, `with_classes` is
+/// for [`bodies`].
+pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -> Known) -> Vec<Part> {
     let parts = vec![Part::Cold; constants.len()];
     let mut walk = Walk { constants, parts, visited: vec![None; constants.len()], todo: Vec::new() };
     for module in &constants.modules {
@@ -52,8 +49,22 @@ pub fn parts(constants: &Constants, known: impl Fn(NodeId) -> Known) -> Vec<Part
             walk.visit(id, part);
         }
     }
+    let bodies = bodies(constants, with_classes);
+    let codes = (0..constants.len() as u32).map(NodeId).filter(|id| bodies[id.0 as usize]);
+    for code in codes.filter_map(|id| constants.code(id)) {
+        // Looked at when the code is gone. Where they belong to nothing else they are bodies.
+        walk.mark(code.linetable, Part::Functions);
+        walk.mark(code.localspluskinds, Part::Functions);
+    }
     let mut elsewhere = vec![false; constants.len()];
     for (number, part) in walk.parts.iter_mut().enumerate() {
+        if bodies[number] {
+            *part = Part::Bodies;
+            continue;
+        }
+        if *part == Part::Bodies {
+            *part = Part::Constants;
+        }
         // Children have smaller ids.
         let id = NodeId(number as u32);
         let node = constants.node(id);

@@ -1,5 +1,5 @@
 //! Gives every object its place: the pool of what is shared, or used where it is mapped in any case, then the units' own. Of
-//! each unit, what an import writes to comes first, then what it reads, then the rest.
+//! each unit, the bodies come first, then what an import writes to, then what it reads, then the rest.
 //!
 //! Offsets count from the start of the objects.
 
@@ -28,8 +28,8 @@ pub struct Placement {
     statics: Vec<(NodeId, u32)>,
     /// By unit: the name of its file, if that is no object of the image.
     filenames: Vec<Option<NodeId>>,
-    /// By unit: what an import writes to, what it reads, and the rest.
-    units: Vec<[Range; 3]>,
+    /// By unit: its bodies, what an import writes to, what it reads, and the rest.
+    units: Vec<[Range; 4]>,
     /// The units, those first that are most likely to be used.
     pub likely: Vec<u32>,
     /// The pool comes first: what several units use, and what is used where it is mapped although its unit is copied.
@@ -86,14 +86,14 @@ impl Placement {
     /// What the pool belongs to.
     pub const POOL: u32 = u32::MAX;
 
-    /// The ranges of a unit: what an import writes to, what it reads, and the rest.
-    pub fn ranges(&self, unit: usize) -> [Range; 3] {
+    /// The ranges of a unit: its bodies, what an import writes to, what it reads, and the rest.
+    pub fn ranges(&self, unit: usize) -> [Range; 4] {
         self.units[unit]
     }
 
     /// Bytes of each kind of range, of all units.
-    pub fn sizes(&self) -> [u64; 3] {
-        [0, 1, 2].map(|kind| self.units.iter().map(|ranges| u64::from(ranges[kind].size)).sum())
+    pub fn sizes(&self) -> [u64; 4] {
+        [0, 1, 2, 3].map(|kind| self.units.iter().map(|ranges| u64::from(ranges[kind].size)).sum())
     }
 
     /// What a unit has of the pool for itself.
@@ -179,7 +179,10 @@ pub fn place(
     known: impl Fn(NodeId) -> Known,
 ) -> Result<Placement, TooLarge> {
     let Use { units: units_are, fixed_addresses, names } = used;
-    let (parts, likely) = (parts(constants, &known), likely(constants, &layout.opcodes, names));
+    // Half of all bytes that run once are classes', in many small pieces. Where line tables are not copied in any case, to make and to free
+    // those takes longer than their memory is worth.
+    let with_classes = units_are == UnitUse::InPlace || !fixed_addresses;
+    let (parts, likely) = (parts(constants, with_classes, &known), likely(constants, &layout.opcodes, names));
     let users = expected_users(constants, &likely);
     // Units that are copied have the text of their interned strings in their tables.
     let is_static = |id| known(id) == Known::Static;
@@ -228,8 +231,8 @@ pub fn place(
         mapped[*unit as usize] = at.put_all(&of_unit(unit).collect::<Vec<NodeId>>(), Placement::POOL)?;
     }
     let pool = Range { start: shared.start, size: at.end as u32 - shared.start };
-    let mut ranges = vec![[Range::default(); 3]; units.len()];
-    let mut own: Vec<[Vec<NodeId>; 3]> = Vec::with_capacity(units.len());
+    let mut ranges = vec![[Range::default(); 4]; units.len()];
+    let mut own: Vec<[Vec<NodeId>; 4]> = Vec::with_capacity(units.len());
     for &unit in &units {
         // Parents before children: the root leads its range.
         let is_own = |&id: &NodeId| {
@@ -240,13 +243,14 @@ pub fn place(
         let part = |id: &NodeId| parts[id.0 as usize];
         ids.sort_by_key(part);
         let cold = ids.split_off(ids.partition_point(|id| part(id) < Part::Cold));
-        let read = ids.split_off(ids.partition_point(|id| part(id).is_written()));
-        own.push([ids, read, cold]);
+        let read = ids.split_off(ids.partition_point(|id| part(id) <= Part::Patched));
+        let written = ids.split_off(ids.partition_point(|id| part(id) == Part::Bodies));
+        own.push([ids, written, read, cold]);
     }
     match units_are {
         // Pages that are written to are not shared by processes: they hold nothing else.
         UnitUse::InPlace => {
-            for kind in 0..3 {
+            for kind in 0..4 {
                 at.align();
                 for (&unit, own) in units.iter().zip(&own) {
                     ranges[unit as usize][kind] = at.put_all(&own[kind], unit)?;

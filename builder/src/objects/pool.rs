@@ -45,7 +45,7 @@ pub fn order(
             (Known::Elsewhere, _) => 1,
             (Known::No, Part::Strings) => 2,
             (Known::No, Part::Patched) => 3,
-            (Known::No, Part::Bodies | Part::Names | Part::Functions) => 4,
+            (Known::No, Part::Bodies | Part::Constants | Part::Names | Part::Functions) => 4,
             (Known::No, Part::Cold) => 5,
         };
         (rank, Reverse(level(users[id.0 as usize])), home, id)

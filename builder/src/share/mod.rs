@@ -47,6 +47,14 @@ impl Constants {
         self.nodes.get_index(id.0 as usize).expect("node ids come from this set")
     }
 
+    /// The code object that a node is, if it is one.
+    pub fn code(&self, id: NodeId) -> Option<&CodeNode> {
+        match self.node(id) {
+            Node::Code(number) => Some(&self.codes[*number as usize]),
+            _ => None,
+        }
+    }
+
     /// The module that a node belongs to, or `None` if several use it.
     pub fn owner(&self, id: NodeId) -> Option<u32> {
         Some(self.owner[id.0 as usize]).filter(|&o| o != SHARED)

@@ -42,7 +42,7 @@ pub use texts::{Characters, Entry, Text, TextTable, Texts};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

@@ -102,6 +102,7 @@ proptest! {
         let record = UnitRecord {
             table: numbers[1],
             front,
+            bodies: Range { start: numbers[3], size: numbers[1] },
             written: Range { start: numbers[2], size: numbers[3] },
             read: Range { start: numbers[5], size: numbers[2] },
             cold: Range { start: numbers[4], size: numbers[5] },
@@ -113,7 +114,7 @@ proptest! {
         prop_assert_eq!(w.bytes.len(), UnitRecord::SIZE);
         prop_assert_eq!(UnitRecord::decode(&mut Reader::new(&w.bytes)), Some(record));
         // A changed byte of the record itself is seen in the checksum of the front.
-        w.bytes[changed % 32] ^= 1;
+        w.bytes[changed % (UnitRecord::SIZE - 8)] ^= 1;
         let other = UnitRecord::decode(&mut Reader::new(&w.bytes)).unwrap();
         prop_assert_ne!(other.front_sum(&table[..front as usize]), record.front_checksum);
     }

@@ -14,9 +14,8 @@ pub struct Range {
 
 impl Range {
     /// Several as one, if they follow on each other.
-    pub fn joined(ranges: [Range; 3]) -> Option<Range> {
-        let [first, ..] = ranges;
-        let mut whole = Range { start: first.start, size: 0 };
+    pub fn joined<const N: usize>(ranges: [Range; N]) -> Option<Range> {
+        let mut whole = Range { start: ranges.first()?.start, size: 0 };
         for range in ranges {
             if whole.start.checked_add(whole.size) != Some(range.start) {
                 return None;
@@ -34,10 +33,12 @@ pub struct UnitRecord {
     pub table: u32,
     /// Size of the table's front.
     pub front: u32,
-    /// What an import writes to: code of module and class bodies, interned strings, what points to strings that are interned
-    /// elsewhere.
+    /// Code of the module and of its classes, its constants and names, which nothing else points to: the root first, and each before
+    /// what it points to. It runs once, as objects that are made of these and gone when they have run.
+    pub bodies: Range,
+    /// What an import writes to: interned strings, what points to strings that are interned elsewhere.
     pub written: Range,
-    /// What it reads: functions to be made, their names.
+    /// What it reads: functions to be made, their names, other constants of bodies.
     pub read: Range,
     /// What is looked at later, if at all.
     pub cold: Range,
@@ -50,9 +51,9 @@ pub struct UnitRecord {
 }
 
 impl UnitRecord {
-    /// The three ranges beside that.
-    pub fn ranges(&self) -> [Range; 3] {
-        [self.written, self.read, self.cold]
+    /// The four ranges beside that.
+    pub fn ranges(&self) -> [Range; 4] {
+        [self.bodies, self.written, self.read, self.cold]
     }
 
     /// All of them as one, if they follow on each other.
@@ -60,8 +61,18 @@ impl UnitRecord {
         Range::joined(self.ranges())
     }
 
+    /// Those that stay, without the bodies: as one, if they follow on each other.
+    pub fn staying(&self) -> Option<Range> {
+        Range::joined([self.written, self.read, self.cold])
+    }
+
+    /// What slot lists of the unit's table count from.
+    pub fn origin(&self) -> u32 {
+        self.bodies.start
+    }
+
     /// Size of a record.
-    pub const SIZE: usize = 48;
+    pub const SIZE: usize = 56;
 
     /// With the checksums of the table `bytes`.
     pub fn seal(self, bytes: &[u8]) -> Option<Self> {
@@ -86,6 +97,8 @@ impl UnitRecord {
         for number in [
             self.table,
             self.front,
+            self.bodies.start,
+            self.bodies.size,
             self.written.start,
             self.written.size,
             self.read.start,
@@ -106,6 +119,7 @@ impl UnitRecord {
         Some(UnitRecord {
             table: r.u32()?,
             front: r.u32()?,
+            bodies: Range { start: r.u32()?, size: r.u32()? },
             written: Range { start: r.u32()?, size: r.u32()? },
             read: Range { start: r.u32()?, size: r.u32()? },
             cold: Range { start: r.u32()?, size: r.u32()? },

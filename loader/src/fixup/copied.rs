@@ -3,21 +3,28 @@
 use std::fs::File;
 use std::sync::atomic::Ordering;
 
-use cds_layout::format::{Entry, Front, Name, Range, SLOT};
+use cds_layout::format::{Entry, Name, Range, SLOT};
 
-use super::{Fixups, Task, keep_file_name};
+use super::{Fixups, Ready, Task, keep_file_name};
+use crate::bodies::Bodies;
 use crate::failure::Failure;
 use crate::file::Verdict;
 use crate::kept;
+use crate::py::PyObject;
+use crate::segment::Copied;
 use crate::texts::Room;
 use crate::unit::Unit;
 
 /// As many strings as most units have.
 const TEXTS: usize = 256;
 
+/// A string, and in how many slots it is.
+type Slots = (*mut PyObject, usize);
+
 /// A unit as it was read, and memory for it.
 struct Copy {
     unit: Unit,
+    bodies: Bodies,
     own: Range,
     /// Where its objects are among the copies. Room for strings follows on them.
     offset: u32,
@@ -25,25 +32,47 @@ struct Copy {
     address: usize,
 }
 
+impl Copy {
+    /// The words of the objects.
+    fn words(&mut self) -> &mut [u64] {
+        // SAFETY: taken for this copy, which nobody else has.
+        unsafe { words_at(self.address, self.own) }
+    }
+}
+
+/// The words of a copy.
+///
+/// # Safety
+///
+/// Nobody else has the memory at `address`, a multiple of a slot's size, that the objects `own` are copied to.
+unsafe fn words_at<'a>(address: usize, own: Range) -> &'a mut [u64] {
+    // SAFETY: as this function says.
+    unsafe { std::slice::from_raw_parts_mut(address as *mut u64, (own.size / SLOT) as usize) }
+}
+
 impl Fixups {
     /// The unit, and the offset of its objects among the copies.
-    pub(super) fn copied(&self, task: &Task<'_>) -> Result<(Unit, u32), Failure> {
-        let copy = match self.read_file(task)? {
+    pub(super) fn copied(&self, task: &Task<'_>) -> Result<Ready, Failure> {
+        let mut copy = match self.read_file(task)? {
             Some(copy) => copy,
             None => {
-                task.image.reads_mapping();
+                task.image.reads_mapping(Range::default());
                 self.read(task, None)?
             }
         };
-        let Copy { unit, own, offset, size, address } = copy;
+        let (own, offset, size, address) = (copy.own, copy.offset, copy.size, copy.address);
         // SAFETY: just taken, and it follows on the objects.
         let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
-        let texts = self.texts(task, &unit.front()?, own, &mut room)?;
-        let moves = task.image.objects.moves_of_copy(task.externs, own, address);
-        // SAFETY: just taken, and filled.
-        unsafe { task.image.objects.adapt(own, address, &moves, &texts) };
+        let (texts, filename) = self.texts(task, &copy.unit, &mut room)?;
+        let objects = &task.image.objects;
+        let moves = objects.moves_of_copy(task.externs, own, address);
+        objects.adapt(copy.words(), &moves, &texts);
+        objects.adapt(copy.bodies.words(), &moves, &texts);
+        if let Some((string, slots)) = filename {
+            keep_file_name(string, slots.saturating_sub(copy.bodies.count(string as u64)));
+        }
         self.copies.shrink(offset, size, size - room.left());
-        Ok((unit, offset))
+        Ok(Ready { unit: copy.unit, bodies: copy.bodies, offset })
     }
 
     /// `None` if the name of the image stands for another file by now, or for none that can be read: what is mapped is still right.
@@ -83,19 +112,25 @@ impl Fixups {
             Some(file) => image.read_unit(file, number)?,
             None => image.unit(number).ok_or(Failure::Malformed)?,
         };
-        let own = image.objects.own_range(&unit.record)?;
+        let (bodies, own) = image.objects.own_ranges(&unit.record)?;
+        // Nothing moves the addresses of bodies.
+        let mut bodies = self.bodies.room(bodies, image.objects.predicted(bodies.start))?;
         let room = unit.front()?.texts().ok_or(Failure::Malformed)?.room;
         let size = own.size.checked_add(room).ok_or(Failure::Malformed)?;
         let offset = self.copies.take(size).ok_or(Failure::Python)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
+        let once = Copied { range: unit.record.bodies, words: bodies.words() };
         // SAFETY: just taken.
-        unsafe { image.objects.copy(file, own, address) }.inspect_err(|_| self.copies.shrink(offset, size, 0))?;
-        Ok(Copy { unit, own, offset, size, address })
+        let staying = Copied { range: own, words: unsafe { words_at(address, own) } };
+        image.objects.copy(file, once, staying).inspect_err(|_| self.copies.shrink(offset, size, 0))?;
+        Ok(Copy { unit, bodies, own, offset, size, address })
     }
 
-    /// Addresses of the strings that the image has no objects for, in their order: the name of the file is the last one.
-    fn texts(&self, task: &Task<'_>, front: &Front<'_>, own: Range, room: &mut Room) -> Result<Vec<u64>, Failure> {
+    /// Addresses of the strings that the image has no objects for, in their order: the name of the file is the last one, of which a
+    /// reference was taken. In how many slots it is.
+    fn texts(&self, task: &Task<'_>, unit: &Unit, room: &mut Room) -> Result<(Vec<u64>, Option<Slots>), Failure> {
         let Task { image, externs, ref moves, .. } = *task;
+        let (front, whole) = (unit.front()?, unit.record.whole().ok_or(Failure::Malformed)?);
         let mut texts = Vec::new();
         texts.try_reserve(TEXTS).map_err(|_| Failure::Python)?;
         let mut push = |string: *mut _| {
@@ -114,18 +149,19 @@ impl Fixups {
             };
             push(string.as_ptr())?;
         }
+        let mut slots_of_name = None;
         if let Some(filename) = front.filename().ok_or(Failure::Malformed)?
             && let Name::Text(slots) = filename.string
         {
             // A reference is taken for each: there are no more than words.
-            if slots > own.size / SLOT {
+            if slots > whole.size / SLOT {
                 return Err(Failure::Malformed);
             }
             let path = task.filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();
             let string = self.file_name(path, filename.interned)?;
-            keep_file_name(string, slots as usize);
             push(string)?;
+            slots_of_name = Some((string, slots as usize));
         }
-        Ok(texts)
+        Ok((texts, slots_of_name))
     }
 }

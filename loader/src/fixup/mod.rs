@@ -6,19 +6,21 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicBool;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Extern, Name, Slots, TypeId, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, Name, Slots, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
-use crate::externs::{self, Externs};
+use crate::bodies::{self, Bodies};
+use crate::externs::Externs;
 use crate::failure::Failure;
 use crate::image::Image;
-use crate::memory::Memory;
+use crate::memory::{Memory, Piece};
 use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
+use crate::segment::Copied;
 use crate::strings::Strings;
 use crate::table::{Bytes, Words};
-use crate::texts::Maker;
+use crate::texts;
 use crate::unit::Unit;
 
 /// States of a unit. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
@@ -48,13 +50,12 @@ pub struct Fixups {
     chunks: Bytes,
     externs: Externs,
     strings: Strings,
-    maker: Maker,
+    maker: texts::Maker,
+    bodies: bodies::Maker,
     /// Whether another file has the name of the image.
     replaced: AtomicBool,
     /// Offsets in the head of an object.
     head: Head,
-    /// `&PyTuple_Type`
-    tuple_type: u64,
 }
 
 /// What is to be done: a unit that nobody has used.
@@ -66,6 +67,14 @@ struct Task<'a> {
     externs: u64,
     /// What is left to be done to objects where they are mapped.
     moves: Moves,
+}
+
+/// A unit whose objects are where they are going to be used. Strings of the image's own may still have to be replaced.
+struct Ready {
+    unit: Unit,
+    bodies: Bodies,
+    /// Where its objects are among the copies, if they were copied.
+    offset: u32,
 }
 
 /// A string that is not where slots have it.
@@ -86,39 +95,63 @@ impl Fixups {
             chunks: Bytes::new(counts.chunks),
             externs: Externs::default(),
             strings: Strings::new(image, layout)?,
-            maker: Maker::new(image, layout)?,
+            maker: texts::Maker::new(image, layout)?,
+            bodies: bodies::Maker::new(layout)?,
             replaced: AtomicBool::new(false),
             head: layout.head,
-            tuple_type: externs::resolve(Extern::Type(TypeId::Tuple))?.as_ptr() as u64,
         })
     }
 
-    /// Makes the objects of `unit` usable.
+    /// Makes the objects of a named object's unit usable.
+    pub fn fix<'a>(&self, image: &'a Image, number: u32) -> Result<Memory<'a>, Failure> {
+        let offset = match self.state(number)? {
+            Some(offset) => offset,
+            None => self.once(image, number, None, |_| Ok(()))?.0,
+        };
+        let unit = image.unit_record(number).ok_or(Failure::Malformed)?;
+        self.memory(image, &unit, offset)
+    }
+
+    /// Makes the objects of a module's unit usable, once; its code, which is at the offset `root`.
+    pub fn code(&self, image: &Image, number: u32, filename: &Filename<'_>, root: u32) -> Result<Object, Failure> {
+        match self.state(number)? {
+            Some(_) => Err(Failure::Gone),
+            None => Ok(self.once(image, number, Some(filename), |bodies| self.bodies.make(bodies, root))?.1),
+        }
+    }
+
+    /// The offset of a copy, or any number for a unit in place, if it was made usable; `None` if nobody has used it.
+    fn state(&self, number: u32) -> Result<Option<u32>, Failure> {
+        match self.units.get(number) {
+            Some(TODO) => Ok(None),
+            Some(BUSY) => Err(Failure::Busy),
+            None | Some(FAILED) => Err(Failure::Malformed),
+            Some(done) => Ok(Some(done - DONE)),
+        }
+    }
+
+    /// Makes the objects of a unit usable that nobody has used, and something of its bodies.
     ///
     /// Nothing else runs meanwhile: no thread ever sees half of it.
-    pub fn fix<'a>(
+    fn once<T>(
         &self,
-        image: &'a Image,
+        image: &Image,
         number: u32,
-        filename: Option<&'a Filename<'a>>,
-    ) -> Result<Memory<'a>, Failure> {
-        match self.units.get(number) {
-            Some(TODO) => {}
-            Some(BUSY) => return Err(Failure::Busy),
-            None | Some(FAILED) => return Err(Failure::Malformed),
-            Some(done) => {
-                let unit = image.unit_record(number).ok_or(Failure::Malformed)?;
-                return self.memory(image, &unit, done - DONE);
-            }
-        }
+        filename: Option<&Filename<'_>>,
+        make: impl FnOnce(&Bodies) -> Result<T, Failure>,
+    ) -> Result<(u32, T), Failure> {
         // Should anything below run Python code after all, it gets an error and not half a unit.
         self.units.set(number, BUSY);
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
-            self.apply(&Task { image, number, filename, externs, moves: image.objects.moves(externs) })
+            let task = Task { image, number, filename, externs, moves: image.objects.moves(externs) };
+            let (bodies, offset) = self.apply(&task)?;
+            let made = make(&bodies);
+            self.bodies.done(bodies);
+            Ok((offset, made?))
         });
-        self.units.set(number, result.map_or(FAILED, |(_, offset)| DONE + offset));
-        result.map(|(memory, _)| memory)
+        self.units.set(number, result.as_ref().map_or(FAILED, |(offset, _)| DONE + offset));
+        result
     }
 
     /// Where the objects of a unit are, of which a copy would be at `offset`.
@@ -126,8 +159,9 @@ impl Fixups {
         match image.header.units {
             UnitUse::InPlace => Ok(image.memory()),
             UnitUse::Copied => {
-                let own = image.objects.own_range(unit)?;
-                Ok(Memory::copied(&image.objects, own, self.copies.address(offset).ok_or(Failure::Python)?))
+                let (_, range) = image.objects.own_ranges(unit)?;
+                let address = self.copies.address(offset).ok_or(Failure::Python)?;
+                Ok(Memory::copied(&image.objects, Piece { range, address }))
             }
         }
     }
@@ -138,28 +172,33 @@ impl Fixups {
     }
 
     /// A unit whose objects are where they were mapped.
-    fn in_place(&self, task: &Task<'_>) -> Result<(Unit, u32), Failure> {
+    fn in_place(&self, task: &Task<'_>) -> Result<Ready, Failure> {
         let Task { image, ref moves, .. } = *task;
-        image.reads_mapping();
         let unit = image.unit(task.number).ok_or(Failure::Malformed)?;
+        image.reads_mapping(unit.record.bodies);
         if unit.front()?.has_text_words().ok_or(Failure::Malformed)? {
             return Err(Failure::Malformed);
         }
+        let UnitRecord { bodies: range, written, read, cold, .. } = unit.record;
+        let mut bodies = self.bodies.room(range, image.objects.address() as u64 + u64::from(range.start))?;
+        image.objects.copy_mapped(Copied { range, words: bodies.words() })?;
         if moves.is_empty() {
-            image.objects.prefault(unit.record.written)?;
+            image.objects.prefault(written)?;
         } else {
-            unit.record.ranges().into_iter().try_for_each(|range| image.objects.relocate(range, moves))?;
+            [written, read, cold].into_iter().try_for_each(|range| image.objects.relocate(range, moves))?;
+            image.objects.adapt(bodies.words(), moves, &[]);
         }
-        Ok((unit, 0))
+        Ok(Ready { unit, bodies, offset: 0 })
     }
 
-    fn apply<'a>(&self, task: &Task<'a>) -> Result<(Memory<'a>, u32), Failure> {
+    /// The unit's bodies, and where its objects are among the copies.
+    fn apply(&self, task: &Task<'_>) -> Result<(Bodies, u32), Failure> {
         let Task { image, externs, ref moves, .. } = *task;
-        let (unit, offset) = match image.header.units {
+        let Ready { unit, mut bodies, offset } = match image.header.units {
             UnitUse::InPlace => self.in_place(task)?,
             UnitUse::Copied => self.copied(task)?,
         };
-        let memory = self.memory(image, &unit.record, offset)?;
+        let memory = self.memory(image, &unit.record, offset)?.with_bodies(bodies.piece());
         let front = unit.front()?;
         let mut back = None;
         if !moves.is_empty() {
@@ -207,7 +246,7 @@ impl Fixups {
 
         for group in front.frozensets() {
             let (items, slots) = group.ok_or(Failure::Malformed)?;
-            self.frozenset(&memory, items, slots)?;
+            self.frozenset(&memory, &mut bodies, items, slots)?;
         }
         if let Some(format::Filename { string: Name::Own(own), interned }) =
             front.filename().ok_or(Failure::Malformed)?
@@ -221,10 +260,10 @@ impl Fixups {
                 for range in unit.record.ranges() {
                     slots += memory.replace_in(range, predicted as u64, string as u64)?;
                 }
-                keep_file_name(string, slots);
+                keep_file_name(string, slots.saturating_sub(bodies.count(string as u64)));
             }
         }
-        Ok((memory, offset))
+        Ok((bodies, offset))
     }
 
     /// Gets a piece of the pool ready, once: moves the addresses in it, if that is to be done.
@@ -253,15 +292,21 @@ impl Fixups {
     /// The tuple at `offset`, which was fixed up before.
     pub fn tuple(&self, memory: &Memory<'_>, offset: u32) -> Result<*mut PyObject, Failure> {
         let tuple = memory.object(offset, self.head.object_size)?;
-        if memory.read(offset.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.tuple_type {
+        if memory.read(offset.checked_add(self.head.type_).ok_or(Failure::Malformed)?)? != self.bodies.tuple_type() {
             return Err(Failure::Malformed);
         }
         Ok(tuple)
     }
 
     /// Sees to it that all slots hold a frozenset of the items of the tuple at `offset`. A slot that units share may have one
-    /// already. References to frozensets are given to the image.
-    fn frozenset(&self, memory: &Memory<'_>, offset: u32, slots: Slots<'_>) -> Result<(), Failure> {
+    /// already. References to frozensets are given to the image, or to bodies.
+    fn frozenset(
+        &self,
+        memory: &Memory<'_>,
+        bodies: &mut Bodies,
+        offset: u32,
+        slots: Slots<'_>,
+    ) -> Result<(), Failure> {
         let mut frozenset: Option<Object> = None;
         for slot in slots {
             let slot = slot.ok_or(Failure::Malformed)?;
@@ -277,7 +322,8 @@ impl Fixups {
                     frozenset.insert(made).clone()
                 }
             };
-            memory.write(slot, value.into_ptr() as u64)?;
+            let held = bodies.hold(slot, &value)?;
+            memory.write(slot, if held { value.as_ptr() } else { value.into_ptr() } as u64)?;
         }
         Ok(())
     }
@@ -293,7 +339,7 @@ impl Fixups {
     }
 }
 
-/// Takes references to a file name for all slots that hold it; there is one already. The interpreter may put another name into a
+/// Takes references to a file name for all slots of objects that stay and hold it; there is one already. The interpreter may put another name into a
 /// code object, and gives the reference to this one back.
 fn keep_file_name(string: *mut PyObject, slots: usize) {
     for _ in 1..slots {

@@ -19,6 +19,12 @@ pub fn string_of_code_points(points: &[libc::wchar_t]) -> Result<Object> {
     unsafe { steal(ffi::PyUnicode_FromWideChar(points.as_ptr(), length(points.len()))) }
 }
 
+/// A new `bytes`.
+pub fn bytes(bytes: &[u8]) -> Result<Object> {
+    // SAFETY: so many bytes are read; a new reference comes back.
+    unsafe { steal(ffi::PyBytes_FromStringAndSize(bytes.as_ptr().cast(), length(bytes.len()))) }
+}
+
 /// An interned `str`.
 pub fn interned(text: &CStr) -> Result<Object> {
     // SAFETY: a C string; a new reference comes back.
@@ -94,6 +100,48 @@ pub fn tuple_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> 
         status(unsafe { ffi::PyTuple_SetItem(tuple.as_ptr(), length(i), item.into_ptr()) })?;
     }
     Ok(tuple)
+}
+
+/// A tuple that is being filled, and that nobody else has seen.
+pub struct Tuple(Object);
+
+impl Tuple {
+    /// Of so many items.
+    pub fn new(count: usize) -> Result<Tuple> {
+        // SAFETY: a new reference comes back.
+        unsafe { steal(ffi::PyTuple_New(length(count))) }.map(Tuple)
+    }
+
+    /// Gives away an item, the one with this index, which had none yet.
+    ///
+    /// # Safety
+    ///
+    /// * The items of a tuple begin `items` bytes from its start, and it has more than `index`.
+    pub unsafe fn set(&self, items: u32, index: usize, item: Object) {
+        // SAFETY: as this function says; nobody else has seen the tuple.
+        unsafe {
+            let items = self.0.as_ptr().byte_add(items as usize).cast::<*mut ffi::PyObject>();
+            items.add(index).write(item.into_ptr());
+        }
+    }
+
+    /// The tuple, at which the collector does not look: nothing in it refers to it.
+    pub fn untracked(self) -> Object {
+        // SAFETY: a live object of a type with a collector's head.
+        unsafe { ffi::PyObject_GC_UnTrack(self.0.as_ptr().cast()) };
+        self.0
+    }
+}
+
+/// A new object of a type whose objects have `count` items of the type's size. Its head is filled in, and nothing else.
+///
+/// # Safety
+///
+/// * `type_` is a type without a collector's head, whose objects are made by `PyObject_NewVar`.
+/// * Before anything else gets to see the object, or it is freed, it is filled.
+pub unsafe fn new_variable(type_: *mut ffi::PyObject, count: usize) -> Result<Object> {
+    // SAFETY: as this function says; a new reference comes back.
+    unsafe { steal(ffi::PyObject_NewVar(type_.cast(), length(count))) }
 }
 
 /// A list of objects that are given away.

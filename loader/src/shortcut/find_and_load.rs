@@ -196,7 +196,7 @@ impl<'a> Import<'a> {
             true => Some(&active.directory(self.module.package)?.object),
             false => None,
         };
-        let code = active.code(&self.module, &file.path)?;
+        let code = active.code(self.number, &self.module, &file.path)?;
         let made = self.likeness.make(&Parts {
             name: self.name,
             parent: package.unwrap_or(&self.known.empty),
