@@ -12,7 +12,8 @@ pub fn bodies(constants: &Constants, with_classes: bool) -> Vec<bool> {
     let none = || vec![false; constants.len()];
     let mut users = Users { constants, of_bodies: none(), others: none() };
     // The root of a named object is a tuple.
-    for root in constants.modules.iter().filter_map(|module| module.root).filter(|root| is_code(constants, *root)) {
+    for root in constants.modules.iter().filter_map(|module| module.root).filter(|root| constants.code(*root).is_some())
+    {
         users.of_bodies[root.0 as usize] = true;
     }
     // Children have smaller ids: who uses an object is known when it is its turn.
@@ -22,7 +23,9 @@ pub fn bodies(constants: &Constants, with_classes: bool) -> Vec<bool> {
         users.of_bodies[number] = match node {
             Node::Code(code) => users.code(&constants.codes[*code as usize], is_body),
             Node::Tuple(items) => {
-                items.iter().for_each(|item| users.add(*item, is_body && with_classes && is_code(constants, *item)));
+                items
+                    .iter()
+                    .for_each(|item| users.add(*item, is_body && with_classes && constants.code(*item).is_some()));
                 is_body
             }
             Node::Bytes(_) => is_body,
@@ -37,10 +40,6 @@ pub fn bodies(constants: &Constants, with_classes: bool) -> Vec<bool> {
         };
     }
     users.of_bodies
-}
-
-fn is_code(constants: &Constants, id: NodeId) -> bool {
-    matches!(constants.node(id), Node::Code(_))
 }
 
 /// Who uses which object, by node id.
@@ -62,7 +61,8 @@ impl Users<'_> {
     }
 
     fn is_or_holds_code(&self, id: NodeId) -> bool {
-        is_code(self.constants, id) || self.constants.node(id).items().iter().any(|item| is_code(self.constants, *item))
+        let is_code = |id| self.constants.code(id).is_some();
+        is_code(id) || self.constants.node(id).items().iter().any(|item| is_code(*item))
     }
 
     /// Notes what a code object uses; whether it is a body's.

@@ -18,8 +18,8 @@ const FEW: u32 = 6;
 /// Of a module, what no import looks at; of a named object, which may be large, whatever there is.
 pub fn mapped(constants: &Constants, layout: &Layout, parts: &[Part], is_text: impl Fn(NodeId) -> bool) -> Vec<bool> {
     let read = read_by_tracebacks(constants, layout);
-    let is_code = |root: &NodeId| matches!(constants.node(*root), Node::Code(_));
-    let is_module: Vec<bool> = constants.modules.iter().map(|unit| unit.root.as_ref().is_some_and(is_code)).collect();
+    let is_code = |root| constants.code(root).is_some();
+    let is_module: Vec<bool> = constants.modules.iter().map(|unit| unit.root.is_some_and(is_code)).collect();
     let mut mapped = vec![false; constants.len()];
     // Children have smaller ids.
     for number in 0..constants.len() {

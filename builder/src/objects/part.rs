@@ -42,8 +42,8 @@ pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -
     let mut walk = Walk { constants, parts, visited: vec![None; constants.len()], todo: Vec::new() };
     for module in &constants.modules {
         // The root of a named object is a tuple: to use it writes nothing.
-        let runs = |root: &NodeId| matches!(constants.node(*root), Node::Code(_));
-        let part = if module.root.as_ref().is_some_and(runs) { Part::Bodies } else { Part::Functions };
+        let runs = |root| constants.code(root).is_some();
+        let part = if module.root.is_some_and(runs) { Part::Bodies } else { Part::Functions };
         walk.todo.extend(module.root.map(|root| (root, part)));
         while let Some((id, part)) = walk.todo.pop() {
             walk.visit(id, part);
