@@ -54,12 +54,17 @@ impl Statics {
         Some(self.numbers[id.0 as usize]).filter(|&number| number != Self::NONE)
     }
 
-    /// By node id, what is known of strings; `start_strings` are those that every start interns.
-    pub fn known(&self, constants: &Constants, start_strings: &[String]) -> Vec<Known> {
-        let started: HashSet<&[u8]> = start_strings.iter().map(|text| text.as_bytes()).collect();
+    /// By node id, what is known of strings: `started` are those that every start interns, `native` those in native code, whose ends
+    /// may be strings of their own: linkers store a string once that another one ends in.
+    pub fn known(&self, constants: &Constants, started: &[String], native: &[String]) -> Vec<Known> {
+        let started: HashSet<&[u8]> = started.iter().map(|text| text.as_bytes()).collect();
+        let ends = native.iter().map(|text| text.as_bytes()).flat_map(|text| (0..text.len()).map(|at| &text[at..]));
+        let native: HashSet<&[u8]> = ends.collect();
         let known = |id| match constants.node(id).as_str() {
             _ if self.has(id) => Known::Static,
-            Some(text) if text.interned && text.ascii && started.contains(&*text.data) => Known::Elsewhere,
+            Some(text) if !text.interned || !text.ascii => Known::No,
+            Some(text) if started.contains(&*text.data) => Known::Elsewhere,
+            Some(text) if native.contains(&*text.data) => Known::Perhaps,
             _ => Known::No,
         };
         ids(constants).map(known).collect()
@@ -243,5 +248,34 @@ impl Collected {
             filename: self.filename,
             chunks: self.chunks,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Graph, Object};
+    use crate::share::{ModuleGraph, share};
+    use cds_layout::cpython::layout;
+
+    #[test]
+    fn strings_may_be_what_native_ones_end_in() {
+        let texts = ["os", "body", "finalbody", "final", "plain_body", "static"];
+        let mut graph = Graph::default();
+        let leaves: Vec<_> = texts.iter().map(|text| graph.push(Object::Str(Str::from_text(text, true)))).collect();
+        let body = graph.push(Object::Str(Str::from_text("dybo", false)));
+        let root = graph.push(Object::Tuple(leaves.into_iter().chain([body]).collect()));
+        let constants = share([ModuleGraph { graph, root, filename: None }], layout(14).unwrap());
+        let link = |text: &Str| (*text.data == *b"static").then_some(1);
+        let statics = Statics::find(&constants, link, |_| None);
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let known = statics.known(&constants, &list(&["os"]), &list(&["dybo", "finalbody", "os", "static"]));
+        let known = |text: &str| {
+            let is = |node: &Node| node.as_str().is_some_and(|s| *s.data == *text.as_bytes());
+            known[constants.nodes.iter().position(is).unwrap()]
+        };
+        use Known::{Elsewhere, No, Perhaps, Static};
+        assert_eq!(texts.map(known), [Elsewhere, Perhaps, Perhaps, No, No, Static]);
+        assert_eq!(known("dybo"), No, "it is not interned");
     }
 }

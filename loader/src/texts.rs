@@ -62,6 +62,11 @@ impl Known {
         Known { strings: Pointers::new(texts.count() as usize), blocks: Bytes::new(texts.blocks() as usize) }
     }
 
+    /// The string of a text. Asked first whether anything of its block is known: the first access to a page of the table is to write.
+    fn string(&self, number: u32) -> Option<NonNull<PyObject>> {
+        if self.blocks.get(block_of(number))? == 0 { None } else { self.strings.get(number) }
+    }
+
     /// The text, whose block is checked once.
     fn text(&self, image: &Image, number: u32) -> Option<&'static [u8]> {
         let (texts, block) = (image.numbered(), block_of(number));
@@ -103,7 +108,7 @@ impl Maker {
         number: u32,
         room: &mut Room,
     ) -> Result<NonNull<PyObject>, Failure> {
-        if let Some(known) = self.known.strings.get(number) {
+        if let Some(known) = self.known.string(number) {
             return Ok(known);
         }
         let bytes = self.known.text(image, number).ok_or(Failure::Malformed)?;

@@ -10,7 +10,7 @@ use crate::share::{Constants, Node, NodeId};
 use cds_layout::cpython::Layout;
 
 /// What no more units than these use is not worth a place in the pool.
-const FEW: u32 = 6;
+const FEW: u32 = 3;
 
 /// By node id, whether the object is used where it is mapped, although the unit that it belongs to is copied: addresses of the
 /// interpreter do not move, so there is nothing to be done to it. `is_text` says which strings are no objects of the image.

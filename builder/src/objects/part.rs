@@ -11,7 +11,8 @@ pub enum Part {
     Bodies,
     /// Interned strings: written to when they are interned.
     Strings,
-    /// What points to strings that every start interns before there is an image: written to for that reason.
+    /// What points to strings that every start interns before there is an image, or that an extension module may: written to for
+    /// that reason.
     Patched,
     /// What else of a body runs or is constant: read, but for code, and a few keys, which have their hash noted.
     Constants,
@@ -33,6 +34,8 @@ pub enum Known {
     Static,
     /// The interpreter will have a copy somewhere else.
     Elsewhere,
+    /// It may have one: otherwise the image's own copy is interned.
+    Perhaps,
 }
 
 /// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings, `with_classes` is
@@ -75,8 +78,8 @@ pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -
         }
         if node.is_interned() {
             let known = known(id);
-            *part = if known == Known::No { Part::Strings } else { Part::Cold };
-            elsewhere[number] = known == Known::Elsewhere;
+            *part = if matches!(known, Known::No | Known::Perhaps) { Part::Strings } else { Part::Cold };
+            elsewhere[number] = matches!(known, Known::Elsewhere | Known::Perhaps);
             continue;
         }
         let is_patched = match node {

@@ -43,10 +43,10 @@ pub fn order(
             // Looked at once by every process that uses them.
             (Known::Static, _) => 0,
             (Known::Elsewhere, _) => 1,
-            (Known::No, Part::Strings) => 2,
-            (Known::No, Part::Patched) => 3,
-            (Known::No, Part::Bodies | Part::Constants | Part::Names | Part::Functions) => 4,
-            (Known::No, Part::Cold) => 5,
+            (_, Part::Strings) => 2,
+            (_, Part::Patched) => 3,
+            (_, Part::Bodies | Part::Constants | Part::Names | Part::Functions) => 4,
+            (_, Part::Cold) => 5,
         };
         (rank, Reverse(level(users[id.0 as usize])), home, id)
     });

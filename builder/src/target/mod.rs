@@ -3,6 +3,7 @@
 mod elf;
 mod error;
 mod identity;
+mod native;
 mod objects;
 mod probe;
 mod profile;
@@ -63,6 +64,9 @@ pub struct Target {
     pub frozen_names: Vec<String>,
     /// Strings that every start of it interns, sorted: a hint, on which only the order of objects depends.
     pub start_strings: Vec<String>,
+    /// Others that its native code or the standard library's extension modules may have interned before an image is asked for
+    /// them, sorted: a hint as well.
+    pub native_strings: Vec<String>,
     /// `importlib.machinery.EXTENSION_SUFFIXES`, most specific first.
     pub extension_suffixes: Vec<String>,
     /// `sysconfig.get_path('purelib')`

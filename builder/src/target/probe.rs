@@ -9,6 +9,7 @@ use cds_layout::cpython::{LAYOUTS, layout};
 use serde::Deserialize;
 
 use super::elf::ElfFile;
+use super::native::native_names;
 use super::objects::{Live, symbol_names};
 use super::{SearchEntry, Target, TargetError, isolate, minor};
 
@@ -88,6 +89,8 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
     let (elf, address) = interpreter_elf(python, &facts)?;
     let no_bias = || TargetError::Elf { path: elf.path.clone(), reason: "no segment holds its first byte".to_owned() };
     let bias = elf.bias(address).ok_or_else(no_bias)?;
+    let mut native_strings = native_names(&elf.path, &facts.search_path, &facts.extension_suffixes);
+    native_strings.retain(|name| facts.start_strings.binary_search(name).is_err());
     let first_int = i16::try_from(layout.small_ints.0).expect("small ints are small");
     Ok(Target {
         executable: facts.executable,
@@ -107,6 +110,7 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
         builtin_names: facts.builtin_names,
         frozen_names: facts.frozen_names,
         start_strings: facts.start_strings,
+        native_strings: native_strings.into_iter().collect(),
         extension_suffixes: facts.extension_suffixes,
         purelib: facts.purelib,
         platlib: facts.platlib,

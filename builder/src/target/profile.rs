@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Target, TargetError};
 
 /// Version of the JSON that [`save`] writes. Goes up when a field of [`Target`] changes its meaning.
-const SCHEMA: u64 = 4;
+const SCHEMA: u64 = 5;
 
 #[derive(Serialize)]
 struct Saved<'a> {
@@ -97,8 +97,8 @@ mod tests {
             fs::write(&path, good.replacen(from, to, 1)).unwrap();
             load(&path).unwrap_err()
         };
-        assert!(matches!(error("\"schema\": 4", "\"schema\": 1"), TargetError::ProfileSchema { schema: 1, .. }));
-        assert!(matches!(error("\"schema\": 4,", ""), TargetError::ParseProfile { .. }));
+        assert!(matches!(error("\"schema\": 5", "\"schema\": 1"), TargetError::ProfileSchema { schema: 1, .. }));
+        assert!(matches!(error("\"schema\": 5,", ""), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"soabi\"", "\"other\""), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"bytes\": \"00", "\"bytes\": \"0x"), TargetError::ParseProfile { .. }));
         assert!(matches!(error("\"bytes\": \"00", "\"bytes\": \"é"), TargetError::ParseProfile { .. }));
