@@ -133,7 +133,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("placing objects", None);
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
-    let known = statics.known(&constants, &target.start_strings, &target.native_strings);
+    let known = statics.known(&constants, &target.start_strings, &target.native_names);
     let used = Use { units: options.units, fixed_addresses: !target.pie, names: &names };
     let placement = objects::place(&constants, layout, used, |id| known[id.0 as usize])?;
 

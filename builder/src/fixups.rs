@@ -5,6 +5,7 @@ use crate::objects::place::{gc_head, object_size};
 use crate::objects::slots::{Target, for_each_slot, type_of};
 use crate::objects::{Known, Place, Placement};
 use crate::share::{Constants, Node, NodeId};
+use crate::target::LONGEST_NAME;
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
     CHUNK, Characters, Entry, Extern, Filename, Group, Name, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
@@ -55,16 +56,16 @@ impl Statics {
     }
 
     /// By node id, what is known of strings: `started` are those that every start interns, `native` those in native code, whose ends
-    /// may be strings of their own: linkers store a string once that another one ends in.
+    /// may be strings of their own: a linker keeps no copy of one that another ends in.
     pub fn known(&self, constants: &Constants, started: &[String], native: &[String]) -> Vec<Known> {
         let started: HashSet<&[u8]> = started.iter().map(|text| text.as_bytes()).collect();
-        let ends = native.iter().map(|text| text.as_bytes()).flat_map(|text| (0..text.len()).map(|at| &text[at..]));
-        let native: HashSet<&[u8]> = ends.collect();
+        let native = native.iter().map(|text| text.as_bytes()).filter(|text| text.len() <= LONGEST_NAME);
+        let native: HashSet<&[u8]> = native.flat_map(|text| (0..text.len()).map(|at| &text[at..])).collect();
         let known = |id| match constants.node(id).as_str() {
             _ if self.has(id) => Known::Static,
             Some(text) if !text.interned || !text.ascii => Known::No,
             Some(text) if started.contains(&*text.data) => Known::Elsewhere,
-            Some(text) if native.contains(&*text.data) => Known::Perhaps,
+            Some(text) if native.contains(&*text.data) => Known::PerhapsElsewhere,
             _ => Known::No,
         };
         ids(constants).map(known).collect()
@@ -259,23 +260,26 @@ mod tests {
     use cds_layout::cpython::layout;
 
     #[test]
-    fn strings_may_be_what_native_ones_end_in() {
-        let texts = ["os", "body", "finalbody", "final", "plain_body", "static"];
+    fn of_interned_strings_the_surest_is_known() {
+        let texts = ["static", "started", "native", "tive", "nat", "other"];
         let mut graph = Graph::default();
-        let leaves: Vec<_> = texts.iter().map(|text| graph.push(Object::Str(Str::from_text(text, true)))).collect();
-        let body = graph.push(Object::Str(Str::from_text("dybo", false)));
-        let root = graph.push(Object::Tuple(leaves.into_iter().chain([body]).collect()));
+        let leaves = texts.iter().map(|text| graph.push(Object::Str(Str::from_text(text, true))));
+        let leaves: Vec<_> = leaves.collect();
+        let plain = graph.push(Object::Str(Str::from_text("plain", false)));
+        let root = graph.push(Object::Tuple(leaves.into_iter().chain([plain]).collect()));
         let constants = share([ModuleGraph { graph, root, filename: None }], layout(14).unwrap());
-        let link = |text: &Str| (*text.data == *b"static").then_some(1);
-        let statics = Statics::find(&constants, link, |_| None);
+        let statics = Statics::find(&constants, |text| (*text.data == *b"static").then_some(1), |_| None);
         let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let known = statics.known(&constants, &list(&["os"]), &list(&["dybo", "finalbody", "os", "static"]));
+        let long = "other".repeat(LONGEST_NAME);
+        let started = list(&["started", "plain"]);
+        let native = list(&["native", "plain", "restarted", "static", &long]);
+        let known = statics.known(&constants, &started, &native);
         let known = |text: &str| {
             let is = |node: &Node| node.as_str().is_some_and(|s| *s.data == *text.as_bytes());
             known[constants.nodes.iter().position(is).unwrap()]
         };
-        use Known::{Elsewhere, No, Perhaps, Static};
-        assert_eq!(texts.map(known), [Elsewhere, Perhaps, Perhaps, No, No, Static]);
-        assert_eq!(known("dybo"), No, "it is not interned");
+        use Known::{Elsewhere, No, PerhapsElsewhere, Static};
+        assert_eq!(texts.map(known), [Static, Elsewhere, PerhapsElsewhere, PerhapsElsewhere, No, No]);
+        assert_eq!(known("plain"), No, "it is not interned");
     }
 }

@@ -53,7 +53,7 @@ pub struct Maker {
 struct Known {
     /// The string of each. One owned reference is kept for ever.
     strings: Pointers<PyObject>,
-    /// 1 for a block of texts that is whole.
+    /// 1 for a block of texts that is whole: before any string of it is noted.
     blocks: Bytes,
 }
 

@@ -1,6 +1,6 @@
 //! The same tree gives the same bytes, whatever the circumstances of the build.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::files::{copy_tree, read};
 use cds_tests::fixtures;
@@ -56,5 +56,9 @@ fn saved_profile(python: &Interpreter) -> Result<()> {
     tools()?.cds_build().arg("--out").arg(&b).arg("--target-profile").arg(&profile).args(["json", "email"]).ok()?;
     let (a, b) = (read(a)?, read(b)?);
     ensure!(a == b, "{}", first_difference(&a, &b));
+    // Of `datetime`, which is an extension module or built in.
+    let profile: serde_json::Value = serde_json::from_slice(&read(profile)?)?;
+    let names = profile["target"]["native_names"].as_array().context("no names of native code")?;
+    ensure!(names.iter().any(|name| name == "total_seconds"), "{} names of native code", names.len());
     Ok(())
 }

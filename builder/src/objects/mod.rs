@@ -10,6 +10,8 @@ pub mod place;
 mod pool;
 pub mod quicken;
 pub mod slots;
+#[cfg(test)]
+mod testing;
 pub mod write;
 
 pub use part::Known;

@@ -11,8 +11,8 @@ pub enum Part {
     Bodies,
     /// Interned strings: written to when they are interned.
     Strings,
-    /// What points to strings that every start interns before there is an image, or that an extension module may: written to for
-    /// that reason.
+    /// What points to strings that every start interns before there is an image, and tuples with those that native code may:
+    /// written to for that reason.
     Patched,
     /// What else of a body runs or is constant: read, but for code, and a few keys, which have their hash noted.
     Constants,
@@ -34,8 +34,8 @@ pub enum Known {
     Static,
     /// The interpreter will have a copy somewhere else.
     Elsewhere,
-    /// It may have one: otherwise the image's own copy is interned.
-    Perhaps,
+    /// Native code may have made one: otherwise the image's own copy is interned.
+    PerhapsElsewhere,
 }
 
 /// By node id, the part of each object; of shared ones the first that any module has it in. `known` is about strings, `with_classes` is
@@ -59,6 +59,7 @@ pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -
         walk.mark(code.linetable, Part::Functions);
         walk.mark(code.localspluskinds, Part::Functions);
     }
+    // By node id, whether a string is interned elsewhere, or may be.
     let mut elsewhere = vec![false; constants.len()];
     for (number, part) in walk.parts.iter_mut().enumerate() {
         if bodies[number] {
@@ -78,13 +79,13 @@ pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -
         }
         if node.is_interned() {
             let known = known(id);
-            *part = if matches!(known, Known::No | Known::Perhaps) { Part::Strings } else { Part::Cold };
-            elsewhere[number] = matches!(known, Known::Elsewhere | Known::Perhaps);
+            *part = if matches!(known, Known::No | Known::PerhapsElsewhere) { Part::Strings } else { Part::Cold };
+            elsewhere[number] = matches!(known, Known::Elsewhere | Known::PerhapsElsewhere);
             continue;
         }
         let is_patched = match node {
-            // Of the cold ones, only the tuples are.
-            Node::Code(code) if *part < Part::Cold => elsewhere[constants.codes[*code as usize].name.0 as usize],
+            // Of the cold ones, only the tuples are. Code is large: where its name only may be interned elsewhere it stays with what is read.
+            Node::Code(code) if *part < Part::Cold => known(constants.codes[*code as usize].name) == Known::Elsewhere,
             _ => node.items().iter().any(|item| elsewhere[item.0 as usize]),
         };
         if is_patched {
@@ -147,5 +148,52 @@ impl Walk<'_> {
             };
             self.todo.push((id, used_as));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+    use crate::objects::testing::{code, shared, tuple};
+
+    #[test]
+    fn what_is_written_to_for_strings_that_are_elsewhere_lies_together() {
+        let mut graph = Graph::default();
+        let none = tuple(&mut graph, &[]);
+        let cold = code(&mut graph, 5, CO_OPTIMIZED, none, &["native", "own", "b", "c"]);
+        let consts = tuple(&mut graph, &[cold]);
+        let native = code(&mut graph, 2, CO_OPTIMIZED, consts, &["native"]);
+        let started = code(&mut graph, 3, CO_OPTIMIZED, consts, &["started", "own"]);
+        let other = code(&mut graph, 4, CO_OPTIMIZED, consts, &["own", "b", "c"]);
+        let consts = tuple(&mut graph, &[native, started, other]);
+        let root = code(&mut graph, 1, 0, consts, &["own", "b", "c", "d", "e"]);
+        let constants = shared([(graph, root)]);
+        let text = |id| constants.node(id).as_str().map(|text| text.data.to_vec()).unwrap_or_default();
+        let all = || (0..constants.len() as u32).map(NodeId);
+        // Parts of the functions, the cold one last, of the tuples of their names, and of the strings `native`, `started` and `own`.
+        let of_functions = |name: Known| {
+            let parts = parts(&constants, true, |id| match &*text(id) {
+                b"native" => Known::PerhapsElsewhere,
+                b"started" => Known::Elsewhere,
+                b"name" => name,
+                _ => Known::No,
+            });
+            let part = |is: &dyn Fn(NodeId) -> bool| parts[all().find(|&id| is(id)).unwrap().0 as usize];
+            let line = |line| move |code: &CodeNode| code.firstlineno == line;
+            let code = |number| part(&|id| constants.code(id).is_some_and(line(number)));
+            let names = |number| {
+                let code = all().filter_map(|id| constants.code(id)).find(|code| line(number)(code));
+                parts[code.unwrap().names.0 as usize]
+            };
+            let string = |string: &[u8]| part(&|id| text(id) == string);
+            ([2, 3, 4, 5].map(code), [2, 3, 4, 5].map(names), [&b"native"[..], b"started", b"own"].map(string))
+        };
+        use Part::{Cold, Functions, Names, Patched, Strings};
+        let (names, strings) = ([Patched, Patched, Names, Patched], [Strings, Cold, Strings]);
+        let functions = [Functions, Functions, Functions, Cold];
+        assert_eq!(of_functions(Known::No), (functions, names, strings));
+        assert_eq!(of_functions(Known::PerhapsElsewhere), (functions, names, strings));
+        assert_eq!(of_functions(Known::Elsewhere), ([Patched, Patched, Patched, Cold], names, strings));
     }
 }

@@ -43,8 +43,8 @@ pub fn order(
             // Looked at once by every process that uses them.
             (Known::Static, _) => 0,
             (Known::Elsewhere, _) => 1,
-            (_, Part::Strings) => 2,
-            (_, Part::Patched) => 3,
+            (Known::No | Known::PerhapsElsewhere, Part::Strings) => 2,
+            (Known::No | Known::PerhapsElsewhere, Part::Patched) => 3,
             (_, Part::Bodies | Part::Constants | Part::Names | Part::Functions) => 4,
             (_, Part::Cold) => 5,
         };

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::TargetError;
 pub use identity::Identity;
+pub use native::LONGEST as LONGEST_NAME;
 pub use objects::{RuntimeOffsets, SmallInts};
 
 /// Everything the builder must know about the interpreter that an image is for.
@@ -64,9 +65,9 @@ pub struct Target {
     pub frozen_names: Vec<String>,
     /// Strings that every start of it interns, sorted: a hint, on which only the order of objects depends.
     pub start_strings: Vec<String>,
-    /// Others that its native code or the standard library's extension modules may have interned before an image is asked for
-    /// them, sorted: a hint as well.
-    pub native_strings: Vec<String>,
+    /// Others that its own C code or the standard library's extension modules may intern before an image can, or what they end
+    /// in, sorted: a hint as well.
+    pub native_names: Vec<String>,
     /// `importlib.machinery.EXTENSION_SUFFIXES`, most specific first.
     pub extension_suffixes: Vec<String>,
     /// `sysconfig.get_path('purelib')`
@@ -136,7 +137,8 @@ pub enum Role {
 impl Target {
     /// Asks an interpreter. `python` is a path, or a name that is looked for on `PATH`.
     ///
-    /// Runs it once, without writing anything and with `PYCDSMODE=OFF`, and reads the ELF file that it runs from.
+    /// Runs it once, without writing anything and with `PYCDSMODE=OFF`, and reads the ELF file that it runs from and, for names in them, the
+    /// standard library's extension modules.
     pub fn probe(python: &Path) -> Result<Target, TargetError> {
         probe::probe(python)
     }

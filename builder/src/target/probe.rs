@@ -89,8 +89,7 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
     let (elf, address) = interpreter_elf(python, &facts)?;
     let no_bias = || TargetError::Elf { path: elf.path.clone(), reason: "no segment holds its first byte".to_owned() };
     let bias = elf.bias(address).ok_or_else(no_bias)?;
-    let mut native_strings = native_names(&elf.path, &facts.search_path, &facts.extension_suffixes);
-    native_strings.retain(|name| facts.start_strings.binary_search(name).is_err());
+    let native_names = native_names(&elf.path, &facts.search_path, &facts.extension_suffixes);
     let first_int = i16::try_from(layout.small_ints.0).expect("small ints are small");
     Ok(Target {
         executable: facts.executable,
@@ -110,7 +109,7 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
         builtin_names: facts.builtin_names,
         frozen_names: facts.frozen_names,
         start_strings: facts.start_strings,
-        native_strings: native_strings.into_iter().collect(),
+        native_names: native_names.into_iter().collect(),
         extension_suffixes: facts.extension_suffixes,
         purelib: facts.purelib,
         platlib: facts.platlib,

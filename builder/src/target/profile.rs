@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Target, TargetError};
 
-/// Version of the JSON that [`save`] writes. Goes up when a field of [`Target`] changes its meaning.
+/// Version of the JSON that [`save`] writes. Goes up when a field of [`Target`] comes, goes or changes its meaning.
 const SCHEMA: u64 = 5;
 
 #[derive(Serialize)]

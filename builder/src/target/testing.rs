@@ -29,7 +29,7 @@ pub fn target() -> Target {
         builtin_names: vec!["sys".to_owned()],
         frozen_names: vec!["frozen".to_owned(), "frozen.inside".to_owned()],
         start_strings: vec!["list".to_owned(), "os".to_owned()],
-        native_strings: vec!["append".to_owned()],
+        native_names: vec!["append".to_owned()],
         extension_suffixes: vec![
             ".cpython-312-x86_64-linux-gnu.so".to_owned(),
             ".abi3.so".to_owned(),
