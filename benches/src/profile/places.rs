@@ -6,7 +6,7 @@ use super::script::Frame;
 use crate::results::Place;
 
 /// Calls about files and directories, as the kernel names them.
-const FILES: [&str; 24] = [
+const FILES: [&str; 26] = [
     "access",
     "close",
     "faccessat",
@@ -25,6 +25,8 @@ const FILES: [&str; 24] = [
     "openat",
     "openat2",
     "pread64",
+    "preadv",
+    "preadv2",
     "read",
     "readlink",
     "readlinkat",
@@ -153,6 +155,7 @@ mod tests {
             (&["vfs_read", "ksys_read"], Place::Files),
             (&["__do_sys_newfstat.isra.0"], Place::Files),
             (&["__x64_sys_getdents64"], Place::Files),
+            (&["_copy_to_iter", "__x64_sys_preadv"], Place::Files),
             (&["zap_pte_range", "__x64_sys_madvise"], Place::Memory),
             (&["do_mmap", "vm_mmap_pgoff"], Place::Memory),
             (&["vm_mmap_pgoff", "ksys_mmap_pgoff"], Place::Memory),
