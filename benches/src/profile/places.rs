@@ -66,9 +66,11 @@ fn of_function(symbol: &str) -> Option<Entry<'_>> {
     if let Some(exception) = name.strip_prefix("asm_") {
         return Some(if exception == "exc_page_fault" { Entry::Fault } else { Entry::Interrupt });
     }
-    // A function that ends in a jump to another one is not on the stack any more: of `mmap` only this may be left.
-    if name == "vm_mmap_pgoff" {
-        return Some(Entry::Call("mmap"));
+    // A function that ends in a jump to another one is not on the stack any more: of `mmap` and `preadv` only these may be left.
+    match name {
+        "vm_mmap_pgoff" => return Some(Entry::Call("mmap")),
+        "do_preadv" => return Some(Entry::Call("preadv")),
+        _ => {}
     }
     ["__x64_sys_", "__se_sys_", "__do_sys_", "ksys_"]
         .iter()
@@ -155,6 +157,7 @@ mod tests {
             (&["vfs_read", "ksys_read"], Place::Files),
             (&["__do_sys_newfstat.isra.0"], Place::Files),
             (&["__x64_sys_getdents64"], Place::Files),
+            (&["_copy_to_iter", "do_preadv"], Place::Files),
             (&["_copy_to_iter", "__x64_sys_preadv"], Place::Files),
             (&["zap_pte_range", "__x64_sys_madvise"], Place::Memory),
             (&["do_mmap", "vm_mmap_pgoff"], Place::Memory),
