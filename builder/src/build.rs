@@ -133,7 +133,12 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
     progress.pass("placing objects", None);
     let statics = Statics::find(&constants, |text| target.link_string(text), |object| target.link_address(object));
     let names = unit_names(&discovery, &codes, &objects);
-    let known = statics.known(&constants, &target.start_strings, &target.native_names);
+    // Copies have no strings, and what points to them has no addresses that could be of others.
+    let (started, native) = match options.units {
+        UnitUse::InPlace => (&target.start_strings[..], &target.native_names[..]),
+        UnitUse::Copied => Default::default(),
+    };
+    let known = statics.known(&constants, started, native);
     let used = Use { units: options.units, fixed_addresses: !target.pie, names: &names };
     let placement = objects::place(&constants, layout, used, |id| known[id.0 as usize])?;
 

@@ -256,18 +256,16 @@ impl Collected {
 mod tests {
     use super::*;
     use crate::graph::{Graph, Object};
-    use crate::share::{ModuleGraph, share};
-    use cds_layout::cpython::layout;
+    use crate::objects::testing::{shared, text, tuple};
 
     #[test]
     fn of_interned_strings_the_surest_is_known() {
         let texts = ["static", "started", "native", "tive", "nat", "other"];
         let mut graph = Graph::default();
-        let leaves = texts.iter().map(|text| graph.push(Object::Str(Str::from_text(text, true))));
-        let leaves: Vec<_> = leaves.collect();
-        let plain = graph.push(Object::Str(Str::from_text("plain", false)));
-        let root = graph.push(Object::Tuple(leaves.into_iter().chain([plain]).collect()));
-        let constants = share([ModuleGraph { graph, root, filename: None }], layout(14).unwrap());
+        let mut leaves = texts.map(|string| text(&mut graph, string)).to_vec();
+        leaves.push(graph.push(Object::Str(Str::from_text("plain", false))));
+        let root = tuple(&mut graph, &leaves);
+        let constants = shared([(graph, root)]);
         let statics = Statics::find(&constants, |text| (*text.data == *b"static").then_some(1), |_| None);
         let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         let long = "other".repeat(LONGEST_NAME);

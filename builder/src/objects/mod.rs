@@ -11,7 +11,7 @@ mod pool;
 pub mod quicken;
 pub mod slots;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod write;
 
 pub use part::Known;

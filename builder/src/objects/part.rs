@@ -78,9 +78,12 @@ pub fn parts(constants: &Constants, with_classes: bool, known: impl Fn(NodeId) -
             continue;
         }
         if node.is_interned() {
-            let known = known(id);
-            *part = if matches!(known, Known::No | Known::PerhapsElsewhere) { Part::Strings } else { Part::Cold };
-            elsewhere[number] = matches!(known, Known::Elsewhere | Known::PerhapsElsewhere);
+            (*part, elsewhere[number]) = match known(id) {
+                Known::No => (Part::Strings, false),
+                Known::PerhapsElsewhere => (Part::Strings, true),
+                Known::Elsewhere => (Part::Cold, true),
+                Known::Static => (Part::Cold, false),
+            };
             continue;
         }
         let is_patched = match node {

@@ -182,12 +182,7 @@ pub fn place(
     // Half of all bytes that run once are classes', in many small pieces. Where line tables are not copied in any case, to make and to free
     // those takes longer than their memory is worth.
     let with_classes = units_are == UnitUse::InPlace || !fixed_addresses;
-    // Copies have no strings, and what points to them has no addresses that could be of others.
-    let known = |id| match known(id) {
-        Known::Elsewhere | Known::PerhapsElsewhere if units_are == UnitUse::Copied => Known::No,
-        known => known,
-    };
-    let (parts, likely) = (parts(constants, with_classes, known), likely(constants, &layout.opcodes, names));
+    let (parts, likely) = (parts(constants, with_classes, &known), likely(constants, &layout.opcodes, names));
     let users = expected_users(constants, &likely);
     // Units that are copied have the text of their interned strings in their tables.
     let is_static = |id| known(id) == Known::Static;
@@ -219,7 +214,7 @@ pub fn place(
         order: Vec::with_capacity(constants.len()),
         end: 0,
     };
-    let mut shared = pool::order(constants, &parts, &likely, &users, known);
+    let mut shared = pool::order(constants, &parts, &likely, &users, &known);
     shared.retain(|&id| !is_text(id) && !is_copied(id));
     // Of static strings there is an object all the same, to be compared with the interpreter's.
     let mut statics: Vec<NodeId> = (0..constants.len() as u32).map(NodeId).filter(|&id| is_static(id)).collect();

@@ -29,11 +29,11 @@ pub fn native_names(interpreter: &Path, search_path: &[SearchEntry], suffixes: &
     let extensions = directories.flat_map(|entry| extensions(Path::new(&entry.path), suffixes));
     let mut found = BTreeSet::new();
     for data in extensions.chain([interpreter.to_owned()]).filter_map(|path| read(&path)) {
-        names(&data, |name| {
+        for name in names(&data) {
             if !found.contains(name) {
                 found.insert(name.to_owned());
             }
-        });
+        }
     }
     found
 }
@@ -54,10 +54,10 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     if is_file { fs::read(path).ok() } else { None }
 }
 
-/// Hands out every name in a file's data, some more than once.
-fn names(data: &[u8], found: impl FnMut(&str)) {
+/// Every name in a file's data, some more than once.
+fn names(data: &[u8]) -> impl Iterator<Item = &str> {
     let sections = texts(data).unwrap_or_default();
-    sections.into_iter().flat_map(|contents| contents.split(|&byte| byte == 0)).filter_map(name).for_each(found);
+    sections.into_iter().flat_map(|contents| contents.split(|&byte| byte == 0)).filter_map(name)
 }
 
 /// The text as a name, of more than one character: of those with one, every interpreter has its own. Types have their module
@@ -132,9 +132,7 @@ mod tests {
     }
 
     fn found(data: &[u8]) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        names(data, |name| found.extend([name.to_owned()]));
-        found
+        names(data).map(str::to_owned).collect()
     }
 
     fn example() -> Vec<u8> {
