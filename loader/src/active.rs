@@ -21,7 +21,7 @@ use crate::paths::{Directory, Root};
 use crate::pause::Pause;
 use crate::py::Object;
 use crate::reason::Reason;
-use crate::table::{Bytes, Pointers};
+use crate::table::{Numbers, Pointers};
 
 /// An image in use. Lives for ever once it is published.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ pub struct Active {
     directories: Pointers<Directory>,
     /// The tables of this interpreter.
     pub layout: &'static Layout,
-    /// 1 for a module whose code was handed out.
-    handed_out: Bytes,
+    /// The modules whose code was handed out.
+    handed_out: Numbers<MODULES>,
     /// Code that was made, but not handed out yet, with the number of its module.
     made: Mutex<Vec<(u32, Object)>>,
     /// What `_find_spec` has just found.
@@ -120,13 +120,15 @@ pub struct Parts {
     pub layout: &'static Layout,
 }
 
+/// Bits of the number of a module.
+const MODULES: u32 = 24;
+
 static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
 
 impl Active {
     /// Nothing served yet.
     pub fn new(parts: Parts) -> Result<Active, Reason> {
         let image = &parts.opened.image;
-        let counts = image.counts();
         let roots = Root::resolve_all(image).ok_or(Reason::Malformed(SectionKind::Roots.elf_name()))?;
         let optimization = if parts.optimize == 0 { String::new() } else { format!(".opt-{}", parts.optimize) };
         Ok(Active {
@@ -145,9 +147,9 @@ impl Active {
             verbosity: parts.verbosity,
             counters: Counters::default(),
             roots,
-            directories: Pointers::new(counts.directories),
+            directories: Pointers::new(),
             layout: parts.layout,
-            handed_out: Bytes::new(image.header.module_count as usize),
+            handed_out: Numbers::new(),
             made: Mutex::default(),
             image,
         })
@@ -211,7 +213,7 @@ impl Active {
 
     /// Whether the code of module `number` was handed out before.
     pub fn was_handed_out(&self, number: u32) -> bool {
-        self.handed_out.get(number) != Some(0)
+        self.handed_out.get(number).is_some()
     }
 
     /// Remembers that it was.

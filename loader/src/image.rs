@@ -5,8 +5,8 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cds_layout::format::{
-    CHUNK, DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader,
-    RootRecord, SLOT, Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader, RootRecord, SLOT,
+    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::{self, ImageFile};
@@ -270,12 +270,8 @@ impl Image {
         let tables = &self.tables;
         Counts {
             roots: tables.roots.len() / RootRecord::SIZE,
-            directories: tables.directories.len() / DirectoryRecord::SIZE,
             externs: tables.externs.len() / ExternRecord::SIZE,
-            statics: tables.statics.len() / StaticRecord::SIZE,
-            units: tables.units.len() / UnitRecord::SIZE,
             named: tables.named.len() / NamedRecord::SIZE,
-            chunks: self.header.pool.div_ceil(CHUNK) as usize,
         }
     }
 
@@ -298,16 +294,8 @@ const NOTHING_READ: [u32; 2] = [u32::MAX, 0];
 pub struct Counts {
     /// Roots.
     pub roots: usize,
-    /// Directories.
-    pub directories: usize,
     /// Externs.
     pub externs: usize,
-    /// Strings that the interpreter has copies of.
-    pub statics: usize,
-    /// Fixup units.
-    pub units: usize,
     /// Named objects.
     pub named: usize,
-    /// Pieces of the pool.
-    pub chunks: usize,
 }

@@ -42,7 +42,7 @@ pub fn open(path: &Path, judged: Judged, layout: &'static Layout) -> Result<&'st
         return Ok(known);
     }
     let image = Image::new(&mapping, judged.header, judged.file)?;
-    let fixups = Fixups::new(&image, layout).map_err(|_| Reason::Python("externs".to_owned()))?;
+    let fixups = Fixups::new(layout).map_err(|_| Reason::Python("externs".to_owned()))?;
     let opened = Opened { path: path.to_owned(), image, fixups, names: AtomicPtr::default() };
     let opened: &'static Opened = Box::leak(Box::new(opened));
     with_all(|all| all.push(opened));

@@ -30,9 +30,9 @@ pub struct Strings {
 
 impl Strings {
     /// Nothing interned yet.
-    pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
+    pub fn new(layout: &'static Layout) -> Result<Self, Failure> {
         let str_type = externs::resolve(Extern::Type(TypeId::Str))?.as_ptr() as u64;
-        Ok(Strings { statics: Pointers::new(image.counts().statics), layout, str_type })
+        Ok(Strings { statics: Pointers::new(), layout, str_type })
     }
 
     /// Bytes of a string before its characters, at most.

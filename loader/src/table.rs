@@ -1,108 +1,190 @@
-//! Tables that are filled while a process runs. Large ones are of pages that cost nothing until they are touched.
+//! Tables that are filled while a process runs. What they take depends on what was entered, not on how large the image is.
 
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-/// One pointer per number, null at first. What is entered stays for ever.
-///
-/// The GIL orders the accesses; atomics only make the table shareable.
+/// One pointer per number. What is entered stays for ever.
 #[derive(Debug)]
-pub struct Pointers<T>(&'static [AtomicUsize], std::marker::PhantomData<AtomicPtr<T>>);
+pub struct Pointers<T>(Numbers<POINTED>, std::marker::PhantomData<AtomicPtr<T>>);
 
 impl<T> Pointers<T> {
-    /// A table for numbers below `len`.
-    pub fn new(len: usize) -> Self {
-        Pointers(zeros(len), std::marker::PhantomData)
+    /// Nothing entered yet.
+    pub fn new() -> Self {
+        const { assert!(align_of::<T>() >= ALIGN as usize) };
+        Pointers(Numbers::new(), std::marker::PhantomData)
     }
 
     /// The entry, if there is one.
+    #[inline]
     pub fn get(&self, number: u32) -> Option<NonNull<T>> {
-        NonNull::new(self.0.get(number as usize)?.load(Ordering::Acquire) as *mut T)
+        NonNull::new((self.0.get(number)? * ALIGN) as *mut T)
     }
 
-    /// Enters a pointer; a number beyond the table is ignored.
+    /// Enters a pointer, if there is memory for it and it is one of a usual process: who finds none makes another one.
     pub fn set(&self, number: u32, pointer: NonNull<T>) {
-        if let Some(entry) = self.0.get(number as usize) {
-            entry.store(pointer.as_ptr() as usize, Ordering::Release);
-        }
+        self.0.set(number, pointer.as_ptr() as u64 / ALIGN);
     }
 }
 
-/// One byte per number, zero at first.
-pub type Bytes = Numbers<AtomicU8>;
+/// What pointers in a table are multiples of.
+const ALIGN: u64 = 8;
 
-/// One 32-bit number per number, zero at first.
-pub type Words = Numbers<AtomicU32>;
+/// Bits of the numbers of pointers. That leaves enough for the addresses that the system gives to who does not ask for larger ones: 48 bits.
+const POINTED: u32 = 19;
 
-/// One number per number, zero at first.
+/// Entries of a table that nothing was entered into before: half a page.
+const FIRST: usize = 256;
+
+/// One value per number: a hash table with open addressing that grows before three quarters of it are full. Numbers have at most
+/// `BITS` bits, and values what they leave of 64.
+///
+/// The GIL orders the accesses; atomics only make the table shareable.
 #[derive(Debug)]
-pub struct Numbers<A: 'static>(&'static [A]);
+pub struct Numbers<const BITS: u32> {
+    /// Null, or a leaked box of as many entries as `mask` says, a power of two.
+    entries: AtomicPtr<AtomicU64>,
+    mask: AtomicU32,
+    filled: AtomicU32,
+}
 
-impl<A: Atomic> Numbers<A> {
-    /// A table for numbers below `len`.
-    pub fn new(len: usize) -> Self {
-        Numbers(zeros(len))
+impl<const BITS: u32> Numbers<BITS> {
+    /// The number in an entry.
+    const NUMBER: u64 = (1 << BITS) - 1;
+
+    /// Nothing entered yet.
+    pub fn new() -> Self {
+        Numbers { entries: AtomicPtr::new(ptr::null_mut()), mask: AtomicU32::new(0), filled: AtomicU32::new(0) }
     }
 
-    /// The entry; `None` beyond the table.
-    pub fn get(&self, number: u32) -> Option<A::Plain> {
-        Some(self.0.get(number as usize)?.load())
+    /// The entry, if there is one.
+    #[inline]
+    pub fn get(&self, number: u32) -> Option<u64> {
+        let found = self.find(self.entries()?, number)?.load(Ordering::Acquire);
+        if found == 0 { None } else { Some((found >> BITS) - 1) }
     }
 
-    /// Writes an entry; a number beyond the table is ignored.
-    pub fn set(&self, number: u32, value: A::Plain) {
-        if let Some(entry) = self.0.get(number as usize) {
-            entry.store(value);
+    /// Enters a value, or another one; `false` if it or its number is too large, or if there is no memory for more.
+    #[must_use]
+    pub fn try_set(&self, number: u32, value: u64) -> bool {
+        if u64::from(number) > Self::NUMBER || value >= u64::MAX >> BITS {
+            return false;
         }
+        // An empty one is 0.
+        let entry = (value + 1) << BITS | u64::from(number);
+        if let Some(there) = self.entries().and_then(|entries| self.find(entries, number))
+            && there.load(Ordering::Relaxed) != 0
+        {
+            there.store(entry, Ordering::Release);
+            return true;
+        }
+        let filled = self.filled.load(Ordering::Relaxed);
+        let size = self.entries().map_or(0, <[_]>::len);
+        if (filled as usize + 1) * 4 > size * 3 && !self.grow(size) {
+            return false;
+        }
+        let Some(empty) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
+        empty.store(entry, Ordering::Release);
+        self.filled.store(filled + 1, Ordering::Relaxed);
+        true
     }
-}
 
-/// An atomic number.
-///
-/// # Safety
-///
-/// It has the size, alignment and bit validity of the plain number.
-pub unsafe trait Atomic {
-    /// The plain number.
-    type Plain: Clone + Default;
-    /// Reads it.
-    fn load(&self) -> Self::Plain;
-    /// Writes it.
-    fn store(&self, value: Self::Plain);
-}
+    /// The same, for who can do without.
+    pub fn set(&self, number: u32, value: u64) {
+        let _ = self.try_set(number, value);
+    }
 
-macro_rules! atomic {
-    ($($atomic:ty: $plain:ty),*) => {$(
-        // SAFETY: so the standard library promises, on 64-bit targets for all of them.
-        unsafe impl Atomic for $atomic {
-            type Plain = $plain;
-            fn load(&self) -> $plain {
-                <$atomic>::load(self, Ordering::Relaxed)
+    #[inline]
+    fn entries(&self) -> Option<&[AtomicU64]> {
+        let entries = NonNull::new(self.entries.load(Ordering::Acquire))?;
+        let size = self.mask.load(Ordering::Relaxed) as usize + 1;
+        // SAFETY: so `grow` has left them; the GIL is held, so nobody replaces them meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(entries.as_ptr(), size) })
+    }
+
+    /// The entry of a number, or the empty one where it would be: there is one, for a quarter of them is.
+    #[inline]
+    fn find<'a>(&self, entries: &'a [AtomicU64], number: u32) -> Option<&'a AtomicU64> {
+        let mask = entries.len() - 1;
+        let mut at = number as usize & mask;
+        loop {
+            let found = entries.get(at)?;
+            let word = found.load(Ordering::Relaxed);
+            if word == 0 || word & Self::NUMBER == u64::from(number) {
+                return Some(found);
             }
-            fn store(&self, value: $plain) {
-                <$atomic>::store(self, value, Ordering::Relaxed);
-            }
-        }
-    )*};
-}
-
-atomic!(AtomicU8: u8, AtomicU32: u32, AtomicUsize: usize);
-
-/// Zeros for as long as the process lives, as tables of an image are used, in memory that costs nothing until it is touched.
-fn zeros<A: Atomic>(len: usize) -> &'static [A] {
-    /// What is smaller comes from the heap, where it shares pages with others.
-    const SMALL: usize = 4096;
-    let size = len * size_of::<A>();
-    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    if size >= SMALL {
-        // SAFETY: new pages; nobody unmaps them.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), size, protection, flags, -1, 0) };
-        if start != libc::MAP_FAILED {
-            // SAFETY: `size` bytes that nobody else has, all of them zero, which is a number, as the trait promises.
-            return unsafe { std::slice::from_raw_parts(start.cast(), len) };
+            at = (at + 1) & mask;
         }
     }
-    let zeros: Box<[A::Plain]> = vec![A::Plain::default(); len].into_boxed_slice();
-    // SAFETY: as the trait promises.
-    unsafe { &*(Box::leak(zeros) as *const [A::Plain] as *const [A]) }
+
+    /// Makes room for more than there are; `false` without memory.
+    #[cold]
+    fn grow(&self, size: usize) -> bool {
+        let more = (size * 2).max(FIRST);
+        let mut entries = Vec::new();
+        if entries.try_reserve_exact(more).is_err() {
+            return false;
+        }
+        entries.resize_with(more, || AtomicU64::new(0));
+        for word in self.entries().unwrap_or_default().iter().map(|old| old.load(Ordering::Relaxed)) {
+            if word != 0
+                && let Some(empty) = self.find(&entries, (word & Self::NUMBER) as u32)
+            {
+                empty.store(word, Ordering::Relaxed);
+            }
+        }
+        let old = self.entries.swap(Box::leak(entries.into_boxed_slice()).as_mut_ptr(), Ordering::AcqRel);
+        self.mask.store(more as u32 - 1, Ordering::Release);
+        if !old.is_null() {
+            // SAFETY: a leaked box of so many entries; the GIL is held, so nobody else looks at it.
+            drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(old, size)) });
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FIRST, Numbers, Pointers};
+    use std::ptr::NonNull;
+
+    #[test]
+    fn each_number_has_the_value_that_was_entered_last() {
+        const LIMIT: u32 = 1 << 19;
+        let numbers = Numbers::<19>::new();
+        assert_eq!(numbers.get(0), None);
+        // Far apart, side by side, and all at the same place of a small table.
+        let far = (0..3000).map(|n| n * 173 % LIMIT);
+        let side = 1000..3000;
+        let same = (0..1000).map(|n| n * FIRST as u32);
+        let all: std::collections::BTreeSet<u32> = far.chain(side).chain(same).chain([0, LIMIT - 1]).collect();
+        for &number in &all {
+            assert!(numbers.try_set(number, u64::from(number) * 3));
+        }
+        for &number in all.iter().step_by(2) {
+            assert!(numbers.try_set(number, (u64::MAX >> 19) - 1));
+        }
+        for (place, &number) in all.iter().enumerate() {
+            let value = if place % 2 == 0 { (u64::MAX >> 19) - 1 } else { u64::from(number) * 3 };
+            assert_eq!(numbers.get(number), Some(value));
+        }
+        assert!((0..LIMIT).filter(|number| !all.contains(number)).all(|number| numbers.get(number).is_none()));
+        assert!(!numbers.try_set(LIMIT, 1) && !numbers.try_set(1, u64::MAX >> 19));
+        assert_eq!((numbers.get(LIMIT), numbers.get(u32::MAX)), (None, None));
+    }
+
+    #[test]
+    fn pointers_come_back_as_they_were() {
+        let pointers = Pointers::<u64>::new();
+        let values: Vec<u64> = (0..1000).collect();
+        for (number, value) in (0..).zip(&values) {
+            pointers.set(number, NonNull::from(value));
+        }
+        for (number, value) in (0..).zip(&values) {
+            assert_eq!(pointers.get(number), Some(NonNull::from(value)));
+        }
+        assert_eq!(pointers.get(1000), None);
+        // What no usual process has is not noted.
+        pointers.set(1000, NonNull::new((1u64 << 60) as *mut u64).unwrap());
+        assert_eq!(pointers.get(1000), None);
+    }
 }

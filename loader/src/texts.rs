@@ -6,14 +6,14 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Characters, Extern, Numbered, SLOT, Text, TypeId, block_of};
+use cds_layout::format::{Characters, Extern, SLOT, Text, TypeId, block_of};
 
 use crate::externs;
 use crate::failure::Failure;
 use crate::image::Image;
 use crate::py::{self, PyObject};
 use crate::strings::Strings;
-use crate::table::{Bytes, Pointers};
+use crate::table::{Numbers, Pointers};
 
 /// Words of the head of an ASCII string at most.
 const HEAD: usize = 6;
@@ -51,26 +51,20 @@ pub struct Maker {
 /// What is known of the texts with numbers.
 #[derive(Debug)]
 struct Known {
-    /// The string of each. One owned reference is kept for ever.
+    /// The string of each that was needed. One owned reference is kept for ever.
     strings: Pointers<PyObject>,
-    /// 1 for a block of texts that is whole: before any string of it is noted.
-    blocks: Bytes,
+    /// The blocks of texts that are whole.
+    blocks: Numbers<BLOCKS>,
 }
 
+/// Bits of the number of a block.
+const BLOCKS: u32 = 16;
+
 impl Known {
-    fn new(texts: Numbered<'_>) -> Known {
-        Known { strings: Pointers::new(texts.count() as usize), blocks: Bytes::new(texts.blocks() as usize) }
-    }
-
-    /// The string of a text. Asked first whether anything of its block is known: the first access to a page of the table is to write.
-    fn string(&self, number: u32) -> Option<NonNull<PyObject>> {
-        if self.blocks.get(block_of(number))? == 0 { None } else { self.strings.get(number) }
-    }
-
     /// The text, whose block is checked once.
     fn text(&self, image: &Image, number: u32) -> Option<&'static [u8]> {
         let (texts, block) = (image.numbered(), block_of(number));
-        if self.blocks.get(block)? == 0 {
+        if self.blocks.get(block).is_none() {
             if !texts.is_whole(block) {
                 return None;
             }
@@ -82,7 +76,7 @@ impl Known {
 
 impl Maker {
     /// For strings of this interpreter.
-    pub fn new(image: &Image, layout: &'static Layout) -> Result<Maker, Failure> {
+    pub fn new(layout: &'static Layout) -> Result<Maker, Failure> {
         let rows = &layout.str_;
         let words = [
             (layout.head.refcnt, layout.refcount.initial),
@@ -96,7 +90,11 @@ impl Maker {
             *word.ok_or(Failure::Malformed)? = value;
         }
         let fits = rows.ascii_data.is_multiple_of(SLOT) && rows.ascii_data as usize <= size_of_val(&head);
-        if fits { Ok(Maker { layout, head, known: Known::new(image.numbered()) }) } else { Err(Failure::Malformed) }
+        if fits {
+            Ok(Maker { layout, head, known: Known { strings: Pointers::new(), blocks: Numbers::new() } })
+        } else {
+            Err(Failure::Malformed)
+        }
     }
 
     /// The canonical copy of the string whose text has this number.
@@ -108,7 +106,7 @@ impl Maker {
         number: u32,
         room: &mut Room,
     ) -> Result<NonNull<PyObject>, Failure> {
-        if let Some(known) = self.known.string(number) {
+        if let Some(known) = self.known.strings.get(number) {
             return Ok(known);
         }
         let bytes = self.known.text(image, number).ok_or(Failure::Malformed)?;

@@ -19,15 +19,18 @@ use crate::py::{self, Object, PyObject};
 use crate::relocate::Moves;
 use crate::segment::Copied;
 use crate::strings::Strings;
-use crate::table::{Bytes, Words};
+use crate::table::Numbers;
 use crate::texts;
 use crate::unit::Unit;
 
-/// States of a unit. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
-const TODO: u32 = 0;
-const BUSY: u32 = 1;
-const FAILED: u32 = 2;
-const DONE: u32 = 3;
+/// States of a unit that was asked for. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
+const BUSY: u64 = 0;
+const FAILED: u64 = 1;
+const DONE: u64 = 2;
+
+/// Bits of the number of a unit, of which there are no more than modules and named objects, and of a piece of the pool.
+const UNITS: u32 = 25;
+const CHUNKS: u32 = 20;
 
 /// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
 const AHEAD: usize = 8;
@@ -44,10 +47,10 @@ pub struct Filename<'a> {
 /// What was fixed up so far.
 #[derive(Debug)]
 pub struct Fixups {
-    units: Words,
+    units: Numbers<UNITS>,
     copies: Arena,
-    /// 1 for a piece of the pool that is ready.
-    chunks: Bytes,
+    /// The pieces of the pool that are ready.
+    chunks: Numbers<CHUNKS>,
     externs: Externs,
     strings: Strings,
     maker: texts::Maker,
@@ -87,15 +90,14 @@ struct Misplaced {
 
 impl Fixups {
     /// Nothing fixed up yet.
-    pub fn new(image: &Image, layout: &'static Layout) -> Result<Self, Failure> {
-        let counts = image.counts();
+    pub fn new(layout: &'static Layout) -> Result<Self, Failure> {
         Ok(Fixups {
-            units: Words::new(counts.units),
+            units: Numbers::new(),
             copies: Arena::default(),
-            chunks: Bytes::new(counts.chunks),
+            chunks: Numbers::new(),
             externs: Externs::default(),
-            strings: Strings::new(image, layout)?,
-            maker: texts::Maker::new(image, layout)?,
+            strings: Strings::new(layout)?,
+            maker: texts::Maker::new(layout)?,
             bodies: bodies::Maker::new(layout)?,
             replaced: AtomicBool::new(false),
             head: layout.head,
@@ -123,10 +125,10 @@ impl Fixups {
     /// The offset of a copy, or any number for a unit in place, if it was made usable; `None` if nobody has used it.
     fn state(&self, number: u32) -> Result<Option<u32>, Failure> {
         match self.units.get(number) {
-            Some(TODO) => Ok(None),
+            None => Ok(None),
             Some(BUSY) => Err(Failure::Busy),
-            None | Some(FAILED) => Err(Failure::Malformed),
-            Some(done) => Ok(Some(done - DONE)),
+            Some(FAILED) => Err(Failure::Malformed),
+            Some(done) => Ok(Some(u32::try_from(done - DONE).map_err(|_| Failure::Malformed)?)),
         }
     }
 
@@ -141,7 +143,9 @@ impl Fixups {
         make: impl FnOnce(&Bodies) -> Result<T, Failure>,
     ) -> Result<(u32, T), Failure> {
         // Should anything below run Python code after all, it gets an error and not half a unit.
-        self.units.set(number, BUSY);
+        if !self.units.try_set(number, BUSY) {
+            return Err(Failure::Python);
+        }
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
             let task = Task { image, number, filename, externs, moves: image.objects.moves(externs) };
@@ -150,7 +154,7 @@ impl Fixups {
             self.bodies.done(bodies);
             Ok((offset, made?))
         });
-        self.units.set(number, result.as_ref().map_or(FAILED, |(offset, _)| DONE + offset));
+        self.units.set(number, result.as_ref().map_or(FAILED, |(offset, _)| DONE + u64::from(*offset)));
         result
     }
 
@@ -268,11 +272,18 @@ impl Fixups {
 
     /// Gets a piece of the pool ready, once: moves the addresses in it, if that is to be done.
     fn prepare_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
-        if self.chunks.get(number) == Some(0) {
-            let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
-            if moves.is_empty() { image.objects.prefault(range) } else { image.objects.relocate(range, moves) }?;
-            self.chunks.set(number, 1);
+        match self.chunks.get(number) {
+            Some(DONE) => return Ok(()),
+            // Only in part.
+            Some(_) => return Err(Failure::Malformed),
+            None => {}
         }
+        if !self.chunks.try_set(number, BUSY) {
+            return Err(Failure::Python);
+        }
+        let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
+        if moves.is_empty() { image.objects.prefault(range) } else { image.objects.relocate(range, moves) }?;
+        self.chunks.set(number, DONE);
         Ok(())
     }
 
