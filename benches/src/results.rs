@@ -239,6 +239,9 @@ pub struct Scaled {
     pub pyc: Samples,
     /// Import of one module, from the image.
     pub image: Samples,
+    /// The same, from an image of nothing but this module and its packages.
+    #[serde(default)]
+    pub alone: Samples,
     /// `python -c pass` with this image.
     pub pass: Samples,
 }

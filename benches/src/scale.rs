@@ -1,6 +1,6 @@
 //! Images of ten to thousands of modules: what they cost to build and to have.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use cds_tests::environments::{Environment, kept};
@@ -16,6 +16,9 @@ use crate::ways::{build, program};
 /// Repetitions of the build.
 const BUILDS: usize = 3;
 
+/// What is measured for each number of modules.
+const WAYS: usize = 4;
+
 /// Measures images of these numbers of modules.
 pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Result<Scale> {
     let environment = environment(interpreter, "scale", counts)?;
@@ -27,24 +30,26 @@ pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Resu
             built: built(&environment, count, runs.min(BUILDS))?,
             pyc: Samples::default(),
             image: Samples::default(),
+            alone: Samples::default(),
             pass: Samples::default(),
         });
     }
     let mut off = Samples::default();
     for round in 0..=runs {
         eprintln!("  round {round} of {runs}{}", if round == 0 { " (not counted)" } else { "" });
-        // Without an image first or last, and for each image: start, import from `.pyc`, import from the image.
-        for position in order::of_round(round, 1 + 3 * images.len()) {
+        // Without an image first or last, and for each image: start, import from `.pyc`, from the image, from one of these modules alone.
+        for position in order::of_round(round, 1 + WAYS * images.len()) {
             let Some(index) = position.checked_sub(1) else {
                 one(&mut off, round, || pass(&environment, None))?;
                 continue;
             };
-            let Scaled { count, pyc, image, pass: start, .. } = &mut images[index / 3];
-            let file = file(&environment, *count);
-            match index % 3 {
+            let Scaled { count, pyc, image, alone, pass: start, .. } = &mut images[index / WAYS];
+            let (file, file_alone) = (file(&environment, *count), file_alone(&environment, *count));
+            match index % WAYS {
                 0 => one(start, round, || pass(&environment, Some(&file)))?,
                 1 => one(pyc, round, || first(&environment, None, *count))?,
-                _ => one(image, round, || first(&environment, Some(&file), *count))?,
+                2 => one(image, round, || first(&environment, Some(&file), *count))?,
+                _ => one(alone, round, || first(&environment, Some(&file_alone), *count))?,
             }
         }
     }
@@ -69,13 +74,25 @@ pub fn environment(interpreter: &Interpreter, name: &str, counts: &[usize]) -> R
     Ok(environment)
 }
 
-fn file(environment: &Environment, count: usize) -> std::path::PathBuf {
+fn file(environment: &Environment, count: usize) -> PathBuf {
     environment.scratch.join(format!("scale{count}.so"))
+}
+
+/// The image of nothing but the module that is imported and its packages.
+fn file_alone(environment: &Environment, count: usize) -> PathBuf {
+    environment.scratch.join(format!("scale{count}-alone.so"))
+}
+
+/// The last module of a package.
+fn last(count: usize) -> String {
+    let last = count - 1;
+    format!("scale{count}.p{:02}.m{:02}", last / 100, last % 100)
 }
 
 /// Builds the image, some times; the size of the `.pyc` files is that on disk.
 fn built(environment: &Environment, count: usize, times: usize) -> Result<Built> {
     let (image, package) = (file(environment, count), format!("scale{count}"));
+    build_alone(environment, count)?;
     let once = || build(&image, environment.build(&image)?.arg(&package));
     let mut built = once()?;
     for _ in 1..times {
@@ -85,6 +102,17 @@ fn built(environment: &Environment, count: usize, times: usize) -> Result<Built>
     }
     built.pyc_bytes = pyc_bytes(&environment.site.join(package))?;
     Ok(built)
+}
+
+/// Builds an image of the module that is imported and its packages.
+fn build_alone(environment: &Environment, count: usize) -> Result<()> {
+    let module = last(count);
+    let packages = module.match_indices('.').map(|(end, _)| &module[..end]);
+    let list = environment.scratch.join("alone.txt");
+    files::write(&list, packages.chain([&*module]).collect::<Vec<_>>().join("\n"))?;
+    let image = file_alone(environment, count);
+    build(&image, environment.build(&image)?.arg("--modules-from").arg(&list))?;
+    Ok(())
 }
 
 fn pyc_bytes(directory: &Path) -> Result<u64> {
@@ -112,8 +140,7 @@ fn pass(environment: &Environment, image: Option<&Path>) -> (Run, bool) {
 
 /// The import of the last module of a package.
 fn first(environment: &Environment, image: Option<&Path>, count: usize) -> (Run, bool) {
-    let last = count - 1;
-    let module = format!("scale{count}.p{:02}.m{:02}", last / 100, last % 100);
+    let module = last(count);
     let way = if image.is_some() { "image" } else { "pyc" };
     (with(environment, image).arg(program("clock.py")).args([way, &module]), true)
 }

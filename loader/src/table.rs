@@ -71,20 +71,15 @@ impl<const BITS: u32> Numbers<BITS> {
         }
         // An empty one is 0.
         let entry = (value + 1) << BITS | u64::from(number);
-        if let Some(there) = self.entries().and_then(|entries| self.find(entries, number))
-            && there.load(Ordering::Relaxed) != 0
-        {
-            there.store(entry, Ordering::Release);
-            return true;
-        }
-        let filled = self.filled.load(Ordering::Relaxed);
-        let size = self.entries().map_or(0, <[_]>::len);
+        let (size, filled) = (self.entries().map_or(0, <[_]>::len), self.filled.load(Ordering::Relaxed));
         if (filled as usize + 1) * 4 > size * 3 && !self.grow(size) {
             return false;
         }
-        let Some(empty) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
-        empty.store(entry, Ordering::Release);
-        self.filled.store(filled + 1, Ordering::Relaxed);
+        let Some(place) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
+        if place.load(Ordering::Relaxed) == 0 {
+            self.filled.store(filled + 1, Ordering::Relaxed);
+        }
+        place.store(entry, Ordering::Release);
         true
     }
 
@@ -105,7 +100,8 @@ impl<const BITS: u32> Numbers<BITS> {
     #[inline]
     fn find<'a>(&self, entries: &'a [AtomicU64], number: u32) -> Option<&'a AtomicU64> {
         let mask = entries.len() - 1;
-        let mut at = number as usize & mask;
+        // Numbers come in runs: these lie far from each other.
+        let mut at = number.wrapping_mul(0x9e37_79b1) as usize >> (32 - entries.len().trailing_zeros());
         loop {
             let found = entries.get(at)?;
             let word = found.load(Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use crate::report::markdown::{Table, cells, grouped, mb, ms};
 use crate::report::ratios;
-use crate::results::{Footprint, Instructions, Memory, Scale, Way};
+use crate::results::{Footprint, Instructions, Memory, Samples, Scale, Scaled, Way};
 use crate::statistics::median;
 
 /// What a group of columns shows: its title, the values, and how they are written.
@@ -44,7 +44,7 @@ pub fn memory(text: &mut String, rows: &[Memory]) {
 /// Images of many modules.
 pub fn scale(text: &mut String, scale: &Scale) {
     *text += "### Images of many modules\n\nMade modules of about 21 kB of `.pyc` each, none like another, with as many objects as real ones. The import is of one \
-              module. The start is `python -c pass` with this image, and relative to the loader switched off.\n\n";
+              module with its two packages, also from an image of these three alone. Of both, the whole process (time and peak RSS) is compared as well. The start is `python -c pass` with this image, and relative to the loader switched off.\n\n";
     let columns = [
         "modules",
         ".pyc, MB",
@@ -54,6 +54,9 @@ pub fn scale(text: &mut String, scale: &Scale) {
         "build, MB",
         "import .pyc, ms",
         "import image, ms",
+        "of three, ms",
+        "process/of three",
+        "RSS/of three",
         "start, ms",
         "start/off",
     ];
@@ -71,12 +74,28 @@ pub fn scale(text: &mut String, scale: &Scale) {
             mb(median(&built.peak)),
             ms(median(&image.pyc.import)),
             ms(median(&image.image.import)),
+            alone(image, |samples| &samples.import).map_or_else(none, |(of, _)| ms(of)),
+            alone(image, |samples| &samples.process).map_or_else(none, |(_, ratio)| format!("{ratio:.3}")),
+            alone(image, |samples| &samples.peak).map_or_else(none, |(_, ratio)| format!("{ratio:.3}")),
             ms(start),
             format!("{:.3}", start / off),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
+}
+
+fn none() -> String {
+    "–".to_owned()
+}
+
+/// What an import takes from an image of nothing else, and what it takes from the whole image relative to that, if both were measured.
+fn alone(image: &Scaled, of: impl Fn(&Samples) -> &Vec<f64>) -> Option<(f64, f64)> {
+    if of(&image.alone).is_empty() || of(&image.image).is_empty() {
+        return None;
+    }
+    let alone = median(of(&image.alone));
+    Some((alone, median(of(&image.image)) / alone))
 }
 
 /// Counts of instructions.
