@@ -235,11 +235,11 @@ pub struct Scaled {
     pub count: usize,
     /// The image.
     pub built: Built,
-    /// Import of one module, from `.pyc` files.
+    /// Import of one module with its packages, from `.pyc` files.
     pub pyc: Samples,
-    /// Import of one module, from the image.
+    /// The same, from the image.
     pub image: Samples,
-    /// The same, from an image of nothing but this module and its packages.
+    /// The same, from an image of nothing else.
     #[serde(default)]
     pub alone: Samples,
     /// `python -c pass` with this image.

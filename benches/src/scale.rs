@@ -16,6 +16,9 @@ use crate::ways::{build, program};
 /// Repetitions of the build.
 const BUILDS: usize = 3;
 
+/// Modules of an import: a package, one in it, and a module in that.
+const IMPORTED: u64 = 3;
+
 /// What is measured for each number of modules.
 const WAYS: usize = 4;
 
@@ -149,7 +152,10 @@ fn one(samples: &mut Samples, round: usize, run: impl Fn() -> (Run, bool)) -> Re
     let timed = run().1;
     let finished = launch_warm(|| run().0.env("PYTHONHASHSEED", round.to_string()))?;
     let printed = timed.then(|| printed(&finished.stdout)).transpose()?;
-    ensure!(printed.is_none_or(|printed| printed.served > 0), "no module came this way");
+    if let Some(printed) = &printed {
+        ensure!(printed.served == IMPORTED, "{} modules came this way, not {IMPORTED}", printed.served);
+        samples.served = printed.served;
+    }
     if round > 0 {
         samples.import.extend(printed.map(|printed| printed.seconds));
         finished.add_to(samples);

@@ -268,7 +268,8 @@ impl Tables {
     }
 }
 
-/// The modules that have records, the likely ones first and those without code last. `number_of` gives the number of a module's unit.
+/// The modules that have records, the likely ones first and those without code last, but for the standard library's extension modules,
+/// of which every program needs some: those are first. `number_of` gives the number of a module's unit.
 fn in_order(discovery: &Discovery, number_of: impl Fn(usize) -> Option<u32>) -> Vec<usize> {
     let has_record = |&module: &usize| {
         let found = &discovery.modules[module];
@@ -276,7 +277,11 @@ fn in_order(discovery: &Discovery, number_of: impl Fn(usize) -> Option<u32>) -> 
             && discovery.directories.contains_key(&(found.root, found.directory.clone()))
     };
     let mut order: Vec<usize> = (0..discovery.modules.len()).filter(has_record).collect();
-    order.sort_by_key(|&module| number_of(module).unwrap_or(NONE));
+    order.sort_by_key(|&module| match number_of(module) {
+        Some(unit) => (1, unit),
+        None if discovery.roots[discovery.modules[module].root].role == Role::StdlibDynload => (0, 0),
+        None => (2, 0),
+    });
     order
 }
 

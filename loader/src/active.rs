@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{InvalidationMode, ModuleRecord, NONE, SectionKind};
+use cds_layout::format::{InvalidationMode, MAX_MODULES, ModuleRecord, NONE, SectionKind};
 
 use crate::aside::Aside;
 use crate::bootstrap::Bootstrap;
@@ -121,7 +121,7 @@ pub struct Parts {
 }
 
 /// Bits of the number of a module.
-const MODULES: u32 = 24;
+const MODULES: u32 = MAX_MODULES.ilog2() + 1;
 
 static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
 

@@ -114,8 +114,11 @@ fn image_code(active: &Active, self_: &Object, fullname: &Object) -> Result<Obje
     let name = name.text()?;
     let (number, module) = active.image.find(name).ok_or(Aside::OtherFile)?;
     let path = self_.attr(&importlib.names.path)?;
+    if module.kind != ModuleKind::Source || !py::in_main_interpreter() {
+        return Err(Aside::OtherFile);
+    }
     let file = active.file(&module)?;
-    if module.kind != ModuleKind::Source || path.text()? != file || !py::in_main_interpreter() {
+    if path.text()? != file {
         return Err(Aside::OtherFile);
     }
     if active.was_handed_out(number) {

@@ -22,7 +22,10 @@ impl<T> Pointers<T> {
 
     /// Enters a pointer, if there is memory for it and it is one of a usual process: who finds none makes another one.
     pub fn set(&self, number: u32, pointer: NonNull<T>) {
-        self.0.set(number, pointer.as_ptr() as u64 / ALIGN);
+        let address = pointer.as_ptr() as u64;
+        if address.is_multiple_of(ALIGN) {
+            self.0.set(number, address / ALIGN);
+        }
     }
 }
 
@@ -32,8 +35,8 @@ const ALIGN: u64 = 8;
 /// Bits of the numbers of pointers. That leaves enough for the addresses that the system gives to who does not ask for larger ones: 48 bits.
 const POINTED: u32 = 19;
 
-/// Entries of a table that nothing was entered into before: half a page.
-const FIRST: usize = 256;
+/// Entries of a table that nothing was entered into before.
+const FIRST: usize = 64;
 
 /// One value per number: a hash table with open addressing that grows before three quarters of it are full. Numbers have at most
 /// `BITS` bits, and values what they leave of 64.
@@ -49,7 +52,10 @@ pub struct Numbers<const BITS: u32> {
 
 impl<const BITS: u32> Numbers<BITS> {
     /// The number in an entry.
-    const NUMBER: u64 = (1 << BITS) - 1;
+    const NUMBER: u64 = {
+        assert!(BITS <= 32);
+        (1 << BITS) - 1
+    };
 
     /// Nothing entered yet.
     pub fn new() -> Self {
@@ -63,7 +69,8 @@ impl<const BITS: u32> Numbers<BITS> {
         if found == 0 { None } else { Some((found >> BITS) - 1) }
     }
 
-    /// Enters a value, or another one; `false` if it or its number is too large, or if there is no memory for more.
+    /// Enters a value, or another one, which takes no memory; `false` if it or its number is too large, or if there is no memory for
+    /// more.
     #[must_use]
     pub fn try_set(&self, number: u32, value: u64) -> bool {
         if u64::from(number) > Self::NUMBER || value >= u64::MAX >> BITS {
@@ -71,15 +78,19 @@ impl<const BITS: u32> Numbers<BITS> {
         }
         // An empty one is 0.
         let entry = (value + 1) << BITS | u64::from(number);
-        let (size, filled) = (self.entries().map_or(0, <[_]>::len), self.filled.load(Ordering::Relaxed));
-        if (filled as usize + 1) * 4 > size * 3 && !self.grow(size) {
+        if let Some(there) = self.entries().and_then(|entries| self.find(entries, number))
+            && there.load(Ordering::Relaxed) != 0
+        {
+            there.store(entry, Ordering::Release);
+            return true;
+        }
+        let (size, filled) = (self.entries().map_or(0, <[_]>::len), self.filled.load(Ordering::Relaxed) as usize);
+        if (filled + 1) * 4 > size * 3 && !self.grow(size) && filled + 1 >= size {
             return false;
         }
-        let Some(place) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
-        if place.load(Ordering::Relaxed) == 0 {
-            self.filled.store(filled + 1, Ordering::Relaxed);
-        }
-        place.store(entry, Ordering::Release);
+        let Some(empty) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
+        empty.store(entry, Ordering::Release);
+        self.filled.store(filled as u32 + 1, Ordering::Relaxed);
         true
     }
 
@@ -92,11 +103,12 @@ impl<const BITS: u32> Numbers<BITS> {
     fn entries(&self) -> Option<&[AtomicU64]> {
         let entries = NonNull::new(self.entries.load(Ordering::Acquire))?;
         let size = self.mask.load(Ordering::Relaxed) as usize + 1;
-        // SAFETY: so `grow` has left them; the GIL is held, so nobody replaces them meanwhile.
+        // SAFETY: so `grow` has left them; the GIL is held, so nobody replaces them meanwhile, and no method calls `grow` while it has
+        // them.
         Some(unsafe { std::slice::from_raw_parts(entries.as_ptr(), size) })
     }
 
-    /// The entry of a number, or the empty one where it would be: there is one, for a quarter of them is.
+    /// The entry of a number, or the empty one where it would be: at least one is empty.
     #[inline]
     fn find<'a>(&self, entries: &'a [AtomicU64], number: u32) -> Option<&'a AtomicU64> {
         let mask = entries.len() - 1;
@@ -141,6 +153,7 @@ impl<const BITS: u32> Numbers<BITS> {
 #[cfg(test)]
 mod tests {
     use super::{FIRST, Numbers, Pointers};
+    use std::collections::BTreeSet;
     use std::ptr::NonNull;
 
     #[test]
@@ -148,14 +161,17 @@ mod tests {
         const LIMIT: u32 = 1 << 19;
         let numbers = Numbers::<19>::new();
         assert_eq!(numbers.get(0), None);
-        // Far apart, side by side, and all at the same place of a small table.
+        // Far apart, side by side, and those that would have the last place of the first table: they go on at its start.
         let far = (0..3000).map(|n| n * 173 % LIMIT);
         let side = 1000..3000;
-        let same = (0..1000).map(|n| n * FIRST as u32);
-        let all: std::collections::BTreeSet<u32> = far.chain(side).chain(same).chain([0, LIMIT - 1]).collect();
-        for &number in &all {
+        let last = (0..LIMIT).filter(|n| n.wrapping_mul(0x9e37_79b1) >> 26 == FIRST as u32 - 1).take(FIRST / 2);
+        let all: Vec<u32> = last.clone().chain(far).chain(side).chain([0, LIMIT - 1]).collect();
+        for (entered, &number) in all.iter().enumerate() {
             assert!(numbers.try_set(number, u64::from(number) * 3));
+            let first = last.clone().take(entered + 1);
+            assert!(entered > FIRST || first.into_iter().all(|n| numbers.get(n) == Some(u64::from(n) * 3)));
         }
+        let all: BTreeSet<u32> = all.into_iter().collect();
         for &number in all.iter().step_by(2) {
             assert!(numbers.try_set(number, (u64::MAX >> 19) - 1));
         }
@@ -166,6 +182,19 @@ mod tests {
         assert!((0..LIMIT).filter(|number| !all.contains(number)).all(|number| numbers.get(number).is_none()));
         assert!(!numbers.try_set(LIMIT, 1) && !numbers.try_set(1, u64::MAX >> 19));
         assert_eq!((numbers.get(LIMIT), numbers.get(u32::MAX)), (None, None));
+    }
+
+    #[test]
+    fn another_value_takes_no_memory() {
+        let numbers = Numbers::<32>::new();
+        let full = FIRST as u32 * 3 / 4;
+        (0..full).for_each(|number| assert!(numbers.try_set(number, 1)));
+        let entries = numbers.entries().unwrap().as_ptr();
+        (0..full).for_each(|number| assert!(numbers.try_set(number, 2)));
+        assert_eq!((numbers.entries().unwrap().as_ptr(), numbers.get(full - 1)), (entries, Some(2)));
+        assert!(numbers.try_set(u32::MAX, 3));
+        assert_eq!(numbers.entries().unwrap().len(), FIRST * 2);
+        assert_eq!((numbers.get(0), numbers.get(u32::MAX)), (Some(2), Some(3)));
     }
 
     #[test]
@@ -181,6 +210,9 @@ mod tests {
         assert_eq!(pointers.get(1000), None);
         // What no usual process has is not noted.
         pointers.set(1000, NonNull::new((1u64 << 60) as *mut u64).unwrap());
+        assert_eq!(pointers.get(1000), None);
+        // Nor is one that is no multiple of what they all are.
+        pointers.set(1000, NonNull::new(0x1004 as *mut u64).unwrap());
         assert_eq!(pointers.get(1000), None);
     }
 }

@@ -6,7 +6,7 @@
 use std::ptr::NonNull;
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{Characters, Extern, SLOT, Text, TypeId, block_of};
+use cds_layout::format::{Characters, Extern, MAX_NUMBERS, SLOT, Text, TypeId, block_of};
 
 use crate::externs;
 use crate::failure::Failure;
@@ -57,8 +57,8 @@ struct Known {
     blocks: Numbers<BLOCKS>,
 }
 
-/// Bits of the number of a block.
-const BLOCKS: u32 = 16;
+/// Bits of the number of a block: there are fewer than numbers.
+const BLOCKS: u32 = MAX_NUMBERS.ilog2() + 1;
 
 impl Known {
     /// The text, whose block is checked once.

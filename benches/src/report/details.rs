@@ -2,8 +2,8 @@
 
 use crate::report::markdown::{Table, cells, grouped, mb, ms};
 use crate::report::ratios;
-use crate::results::{Footprint, Instructions, Memory, Samples, Scale, Scaled, Way};
-use crate::statistics::median;
+use crate::results::{Footprint, Instructions, Memory, Scale, Scaled, Way};
+use crate::statistics::{Ratio, median};
 
 /// What a group of columns shows: its title, the values, and how they are written.
 type Kind = (&'static str, fn(&Footprint) -> &[f64], fn(f64) -> String);
@@ -44,7 +44,7 @@ pub fn memory(text: &mut String, rows: &[Memory]) {
 /// Images of many modules.
 pub fn scale(text: &mut String, scale: &Scale) {
     *text += "### Images of many modules\n\nMade modules of about 21 kB of `.pyc` each, none like another, with as many objects as real ones. The import is of one \
-              module with its two packages, also from an image of these three alone. Of both, the whole process (time and peak RSS) is compared as well. The start is `python -c pass` with this image, and relative to the loader switched off.\n\n";
+              module with its two packages. The start is `python -c pass` with this image, and relative to the loader switched off.\n\n";
     let columns = [
         "modules",
         ".pyc, MB",
@@ -54,9 +54,6 @@ pub fn scale(text: &mut String, scale: &Scale) {
         "build, MB",
         "import .pyc, ms",
         "import image, ms",
-        "of three, ms",
-        "process/of three",
-        "RSS/of three",
         "start, ms",
         "start/off",
     ];
@@ -74,28 +71,38 @@ pub fn scale(text: &mut String, scale: &Scale) {
             mb(median(&built.peak)),
             ms(median(&image.pyc.import)),
             ms(median(&image.image.import)),
-            alone(image, |samples| &samples.import).map_or_else(none, |(of, _)| ms(of)),
-            alone(image, |samples| &samples.process).map_or_else(none, |(_, ratio)| format!("{ratio:.3}")),
-            alone(image, |samples| &samples.peak).map_or_else(none, |(_, ratio)| format!("{ratio:.3}")),
             ms(start),
             format!("{:.3}", start / off),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
+    against_few(text, scale);
 }
 
-fn none() -> String {
-    "–".to_owned()
-}
-
-/// What an import takes from an image of nothing else, and what it takes from the whole image relative to that, if both were measured.
-fn alone(image: &Scaled, of: impl Fn(&Samples) -> &Vec<f64>) -> Option<(f64, f64)> {
-    if of(&image.alone).is_empty() || of(&image.image).is_empty() {
-        return None;
+/// What an image of many modules costs a process that needs few of them, against an image of these few.
+fn against_few(text: &mut String, scale: &Scale) {
+    if scale.images.iter().all(|image| image.alone.import.is_empty()) {
+        return;
     }
-    let alone = median(of(&image.alone));
-    Some((alone, median(of(&image.image)) / alone))
+    *text += "The same import from an image of nothing but these three modules, and what it takes from the image of all relative to that; \
+              in parentheses what repeating the measurement would mostly give. Of whole processes, time and peak RSS, and how many \
+              more page faults there are.\n\n";
+    let columns = ["modules", "import, of three, ms", "import, of all/of three", "process", "peak RSS", "more faults"];
+    let mut table = Table::new(&cells(columns));
+    let with_interval = |ratio: Ratio| format!("{:.3} ({:.3}–{:.3})", ratio.value, ratio.low, ratio.high);
+    for Scaled { count, image, alone, .. } in scale.images.iter().filter(|image| !image.alone.import.is_empty()) {
+        table.row(&[
+            grouped(*count as f64),
+            ms(median(&alone.import)),
+            with_interval(Ratio::of(&image.import, &alone.import)),
+            with_interval(Ratio::of(&image.process, &alone.process)),
+            format!("{:.3}", median(&image.peak) / median(&alone.peak)),
+            format!("{:.0}", median(&image.faults) - median(&alone.faults)),
+        ]);
+    }
+    *text += &table.finish();
+    *text += "\n";
 }
 
 /// Counts of instructions.
@@ -119,4 +126,52 @@ pub fn instructions(text: &mut String, rows: &[Instructions]) {
     }
     *text += &table.finish();
     *text += "\n";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Built, Samples};
+
+    /// Three rounds of an import that takes so many milliseconds.
+    fn samples(import: f64, faults: f64) -> Samples {
+        let rounds = |value: f64| vec![value * 0.99, value, value * 1.01];
+        Samples {
+            import: rounds(import / 1e3),
+            process: rounds(0.01 + import / 1e3),
+            peak: vec![1e7 + faults * 4096.0; 3],
+            faults: vec![faults; 3],
+            ..Samples::default()
+        }
+    }
+
+    fn scaled(count: usize, alone: Option<Samples>) -> Scaled {
+        Scaled {
+            count,
+            built: Built { seconds: vec![1.0], peak: vec![1e6], pyc_bytes: 100, image_bytes: 150, modules: 10 },
+            pyc: samples(3.0, 50.0),
+            image: samples(2.0, 40.0),
+            alone: alone.unwrap_or_default(),
+            pass: samples(0.0, 10.0),
+        }
+    }
+
+    #[test]
+    fn few_of_many_are_compared_with_an_image_of_few_if_that_was_measured() {
+        let report = |images: Vec<Scaled>| {
+            let mut text = String::new();
+            scale(&mut text, &Scale { off: samples(0.0, 0.0), images });
+            text
+        };
+        let before = report(vec![scaled(10, None)]);
+        assert!(before.contains("| 10 | ") && !before.contains("of nothing but"), "{before}");
+        let text = report(vec![scaled(10, None), scaled(8000, Some(samples(1.6, 30.0)))]);
+        let (all, few) = text.split_once("from an image of nothing but").expect("a second table");
+        assert!(all.contains("| 10 | ") && all.contains("| 8 000 | ") && !few.contains("| 10 | "), "{text}");
+        let row = few.lines().find(|line| line.starts_with("| 8 000 | ")).expect("a row");
+        assert!(
+            row.starts_with("| 8 000 | 1.60 | 1.250 (1.2") && row.contains(" | 1.034 (1.0") && row.ends_with(" | 10 |"),
+            "{row}"
+        );
+    }
 }

@@ -68,7 +68,7 @@ impl<'a> Numbered<'a> {
     }
 
     /// How many blocks there are.
-    pub fn blocks(self) -> u32 {
+    fn blocks(self) -> u32 {
         self.count.div_ceil(BLOCK)
     }
 

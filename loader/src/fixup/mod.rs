@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicBool;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, Name, Slots, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, MAX_SPAN, Name, Slots, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
@@ -23,14 +23,15 @@ use crate::table::Numbers;
 use crate::texts;
 use crate::unit::Unit;
 
-/// States of a unit that was asked for. One that was copied has, when it is done, the offset of the copy plus `DONE`: copies are aligned.
+/// States of a unit that was asked for, or of a piece of the pool. A unit that was copied has, when it is done, the offset of the copy plus
+/// `DONE`.
 const BUSY: u64 = 0;
 const FAILED: u64 = 1;
 const DONE: u64 = 2;
 
-/// Bits of the number of a unit, of which there are no more than modules and named objects, and of a piece of the pool.
+/// Bits of the number of a unit, which is a module's or a named object's, and of a piece of the pool.
 const UNITS: u32 = 25;
-const CHUNKS: u32 = 20;
+const CHUNKS: u32 = (MAX_SPAN / CHUNK as u64).ilog2() + 1;
 
 /// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
 const AHEAD: usize = 8;
@@ -274,14 +275,15 @@ impl Fixups {
     fn prepare_chunk(&self, image: &Image, number: u32, moves: &Moves) -> Result<(), Failure> {
         match self.chunks.get(number) {
             Some(DONE) => return Ok(()),
-            // Only in part.
+            // Who began with it failed.
             Some(_) => return Err(Failure::Malformed),
             None => {}
         }
+        let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
+        // What was moved is not moved again: it is noted before, which may need memory.
         if !self.chunks.try_set(number, BUSY) {
             return Err(Failure::Python);
         }
-        let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
         if moves.is_empty() { image.objects.prefault(range) } else { image.objects.relocate(range, moves) }?;
         self.chunks.set(number, DONE);
         Ok(())
