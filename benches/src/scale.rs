@@ -28,6 +28,7 @@ pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Resu
     let mut images = Vec::new();
     for &count in counts {
         eprintln!("  building an image of {count} modules");
+        build_alone(&environment, count)?;
         images.push(Scaled {
             count,
             built: built(&environment, count, runs.min(BUILDS))?,
@@ -95,7 +96,6 @@ fn last(count: usize) -> String {
 /// Builds the image, some times; the size of the `.pyc` files is that on disk.
 fn built(environment: &Environment, count: usize, times: usize) -> Result<Built> {
     let (image, package) = (file(environment, count), format!("scale{count}"));
-    build_alone(environment, count)?;
     let once = || build(&image, environment.build(&image)?.arg(&package));
     let mut built = once()?;
     for _ in 1..times {

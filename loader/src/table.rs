@@ -1,7 +1,7 @@
 //! Tables that are filled while a process runs. What they take depends on what was entered, not on how large the image is.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// One pointer per number. What is entered stays for ever.
 #[derive(Debug)]
@@ -44,10 +44,10 @@ const FIRST: usize = 64;
 /// The GIL orders the accesses; atomics only make the table shareable.
 #[derive(Debug)]
 pub struct Numbers<const BITS: u32> {
-    /// Null, or a leaked box of as many entries as `mask` says, a power of two.
+    /// Null, or a leaked box of `size` entries, a power of two.
     entries: AtomicPtr<AtomicU64>,
-    mask: AtomicU32,
-    filled: AtomicU32,
+    size: AtomicUsize,
+    filled: AtomicUsize,
 }
 
 impl<const BITS: u32> Numbers<BITS> {
@@ -59,13 +59,13 @@ impl<const BITS: u32> Numbers<BITS> {
 
     /// Nothing entered yet.
     pub fn new() -> Self {
-        Numbers { entries: AtomicPtr::new(ptr::null_mut()), mask: AtomicU32::new(0), filled: AtomicU32::new(0) }
+        Numbers { entries: AtomicPtr::new(ptr::null_mut()), size: AtomicUsize::new(0), filled: AtomicUsize::new(0) }
     }
 
     /// The entry, if there is one.
     #[inline]
     pub fn get(&self, number: u32) -> Option<u64> {
-        let found = self.find(self.entries()?, number)?.load(Ordering::Acquire);
+        let found = Self::find(self.entries()?, number)?.load(Ordering::Acquire);
         if found == 0 { None } else { Some((found >> BITS) - 1) }
     }
 
@@ -78,19 +78,14 @@ impl<const BITS: u32> Numbers<BITS> {
         }
         // An empty one is 0.
         let entry = (value + 1) << BITS | u64::from(number);
-        if let Some(there) = self.entries().and_then(|entries| self.find(entries, number))
-            && there.load(Ordering::Relaxed) != 0
-        {
-            there.store(entry, Ordering::Release);
-            return true;
-        }
-        let (size, filled) = (self.entries().map_or(0, <[_]>::len), self.filled.load(Ordering::Relaxed) as usize);
-        if (filled + 1) * 4 > size * 3 && !self.grow(size) && filled + 1 >= size {
+        let (size, filled) = (self.size.load(Ordering::Relaxed), self.filled.load(Ordering::Relaxed));
+        let is_new = self.get(number).is_none();
+        if is_new && (filled + 1) * 4 > size * 3 && !self.grow(size) && filled + 1 >= size {
             return false;
         }
-        let Some(empty) = self.entries().and_then(|entries| self.find(entries, number)) else { return false };
-        empty.store(entry, Ordering::Release);
-        self.filled.store(filled as u32 + 1, Ordering::Relaxed);
+        let Some(place) = self.entries().and_then(|entries| Self::find(entries, number)) else { return false };
+        place.store(entry, Ordering::Release);
+        self.filled.store(filled + usize::from(is_new), Ordering::Relaxed);
         true
     }
 
@@ -102,7 +97,7 @@ impl<const BITS: u32> Numbers<BITS> {
     #[inline]
     fn entries(&self) -> Option<&[AtomicU64]> {
         let entries = NonNull::new(self.entries.load(Ordering::Acquire))?;
-        let size = self.mask.load(Ordering::Relaxed) as usize + 1;
+        let size = self.size.load(Ordering::Relaxed);
         // SAFETY: so `grow` has left them; the GIL is held, so nobody replaces them meanwhile, and no method calls `grow` while it has
         // them.
         Some(unsafe { std::slice::from_raw_parts(entries.as_ptr(), size) })
@@ -110,7 +105,7 @@ impl<const BITS: u32> Numbers<BITS> {
 
     /// The entry of a number, or the empty one where it would be: at least one is empty.
     #[inline]
-    fn find<'a>(&self, entries: &'a [AtomicU64], number: u32) -> Option<&'a AtomicU64> {
+    fn find(entries: &[AtomicU64], number: u32) -> Option<&AtomicU64> {
         let mask = entries.len() - 1;
         // Numbers come in runs: these lie far from each other.
         let mut at = number.wrapping_mul(0x9e37_79b1) as usize >> (32 - entries.len().trailing_zeros());
@@ -135,13 +130,13 @@ impl<const BITS: u32> Numbers<BITS> {
         entries.resize_with(more, || AtomicU64::new(0));
         for word in self.entries().unwrap_or_default().iter().map(|old| old.load(Ordering::Relaxed)) {
             if word != 0
-                && let Some(empty) = self.find(&entries, (word & Self::NUMBER) as u32)
+                && let Some(empty) = Self::find(&entries, (word & Self::NUMBER) as u32)
             {
                 empty.store(word, Ordering::Relaxed);
             }
         }
         let old = self.entries.swap(Box::leak(entries.into_boxed_slice()).as_mut_ptr(), Ordering::AcqRel);
-        self.mask.store(more as u32 - 1, Ordering::Release);
+        self.size.store(more, Ordering::Release);
         if !old.is_null() {
             // SAFETY: a leaked box of so many entries; the GIL is held, so nobody else looks at it.
             drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(old, size)) });

@@ -2,6 +2,7 @@
 
 use crate::report::markdown::{Table, cells, grouped, mb, ms};
 use crate::report::ratios;
+use crate::report::ways::interval;
 use crate::results::{Footprint, Instructions, Memory, Scale, Scaled, Way};
 use crate::statistics::{Ratio, median};
 
@@ -90,7 +91,7 @@ fn against_few(text: &mut String, scale: &Scale) {
               more page faults there are.\n\n";
     let columns = ["modules", "import, of three, ms", "import, of all/of three", "process", "peak RSS", "more faults"];
     let mut table = Table::new(&cells(columns));
-    let with_interval = |ratio: Ratio| format!("{:.3} ({:.3}–{:.3})", ratio.value, ratio.low, ratio.high);
+    let with_interval = |ratio: Ratio| format!("{:.3} ({})", ratio.value, interval(Some(ratio)));
     for Scaled { count, image, alone, .. } in scale.images.iter().filter(|image| !image.alone.import.is_empty()) {
         table.row(&[
             grouped(*count as f64),
