@@ -8,12 +8,12 @@ use crate::named::{self, NamedObject, ObjectError, ObjectSource};
 use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes, Use};
 use crate::share::{self, Constants, ModuleGraph, Node};
 use crate::stats::{self, Notes};
-use crate::tables::{self, BuiltObject, Plan, Tables};
+use crate::tables::{self, BuiltObject, Plan, Tables, TooManyModules};
 use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, MAX_MODULES, Range, SLOT, TypeId, UnitTables, UnitUse,
+    AbiFlags, Extern, FORMAT_VERSION, Header, InvalidationMode, Range, SLOT, TypeId, UnitTables, UnitUse,
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -74,8 +74,8 @@ pub enum BuildError {
     Nothing { skipped: Vec<Skip> },
     #[error("machine {0} is not supported")]
     Machine(u16),
-    #[error("{0} modules are too many for one image; build several or exclude modules with `--exclude`")]
-    TooManyModules(usize),
+    #[error(transparent)]
+    TooManyModules(#[from] TooManyModules),
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
     #[error(transparent)]
@@ -107,10 +107,6 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
         }
         None => Discovery::default(),
     };
-
-    if discovery.modules.len() >= MAX_MODULES as usize {
-        return Err(BuildError::TooManyModules(discovery.modules.len()));
-    }
 
     // Code from valid `.pyc` files, otherwise compiled by the target; marshal data read into graphs.
     let (mut codes, unusable) = if discovery.modules.is_empty() {
@@ -167,7 +163,7 @@ pub fn build(target: &Target, options: &BuildOptions, progress: &dyn Progress) -
         statics: &statics,
         window: &window,
     };
-    let tables = tables::assemble(&plan, notes_text);
+    let tables = tables::assemble(&plan, notes_text)?;
     let encoded = tables.encode();
     let text_words = units.iter().map(UnitTables::text_words).max().unwrap_or(0);
     // Only bytes from here on: what they were made of makes room for the file.

@@ -8,7 +8,8 @@ use crate::share::{Constants, Node, NodeId};
 use crate::target::LONGEST_NAME;
 use cds_layout::cpython::Layout;
 use cds_layout::format::{
-    CHUNK, Characters, Entry, Extern, Filename, Group, Name, SLOT, Text, TextTable, UnitRecord, UnitTables, Writer,
+    CHUNK, Characters, Entry, Extern, Filename, Group, Name, Range, SLOT, Text, TextTable, UnitRecord, UnitTables,
+    Writer,
 };
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
@@ -100,20 +101,24 @@ pub fn collect<'a>(
     (0..constants.modules.len() as u32).into_par_iter().map(|unit| collector.unit(unit)).collect()
 }
 
-/// The units' tables as bytes, and their records, the likely ones first.
-pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<UnitRecord>) {
+/// The units as bytes, the likely ones first: a record and a table each. By unit, where it lies.
+pub fn encode(units: &[UnitTables<'_>], placement: &Placement) -> (Vec<u8>, Vec<Range>) {
     let mut w = Writer::new();
-    let mut records = Vec::with_capacity(units.len());
+    let mut places = vec![Range::default(); units.len()];
     for &unit in &placement.likely {
-        let [bodies, written, read, cold] = placement.ranges(unit as usize);
-        let mapped = placement.mapped(unit as usize);
-        let unit = &units[unit as usize];
-        let table = w.bytes.len();
-        let record = UnitRecord { table: table as u32, bodies, written, read, cold, mapped, ..UnitRecord::default() };
-        let record = UnitRecord { front: unit.encode(&mut w, record.origin()), ..record };
-        records.push(record.seal(&w.bytes[table..]).expect("the front is a part of the table"));
+        let unit = unit as usize;
+        let [bodies, written, read, cold] = placement.ranges(unit);
+        let record =
+            UnitRecord { bodies, written, read, cold, mapped: placement.mapped(unit), ..UnitRecord::default() };
+        let mut table = Writer::new();
+        let record = UnitRecord { front: units[unit].encode(&mut table, record.origin()), ..record };
+        let start = w.bytes.len();
+        record.seal(&table.bytes).expect("the front is a part of the table").encode(&mut w);
+        w.raw(&table.bytes);
+        places[unit] = Range { start: start as u32, size: (w.bytes.len() - start) as u32 };
+        w.align(UnitRecord::ALIGN as usize);
     }
-    (w.bytes, records)
+    (w.bytes, places)
 }
 
 fn ids(constants: &Constants) -> impl Iterator<Item = NodeId> {

@@ -10,11 +10,11 @@ use crate::target::{Role, Target};
 use crate::text::Text;
 use crate::window::Externs;
 use cds_layout::format::{
-    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, RootKind, RootRecord,
-    SectionKind, Stamp, StaticRecord, StaticText, UnitRecord, UnitTables, ValueKind, Writer, build_index, checksum32,
+    DirectoryRecord, Extern, ExternRecord, ModuleKind, ModuleRecord, NONE, NamedRecord, Range, RootKind, RootRecord,
+    SectionKind, Stamp, StaticRecord, StaticText, UnitTables, ValueKind, Writer, build_index, checksum32,
     encode_numbered, tables_checksum,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// The records of an image.
 #[derive(Debug)]
@@ -22,12 +22,12 @@ pub struct Tables {
     text: Text,
     roots: Vec<RootRecord>,
     directories: Vec<DirectoryRecord>,
-    modules: Vec<ModuleRecord>,
-    names: Vec<String>,
+    index: Vec<u8>,
+    modules: Vec<u8>,
+    module_count: u32,
     externs: Vec<ExternRecord>,
     statics: Vec<StaticRecord>,
-    units: Vec<UnitRecord>,
-    fixups: Vec<u8>,
+    units: Vec<u8>,
     numbered: Vec<u8>,
     notes: String,
     objects: Vec<NamedRecord>,
@@ -74,43 +74,39 @@ pub struct Plan<'a> {
 }
 
 /// Assembles the records.
-pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
+pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, TooManyModules> {
     let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
+    let (units, places) = fixups::encode(plan.units, placement);
     let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
-    let unit_numbers = unit_numbers(placement);
-    let number_of = |module: usize| with_code.get(&module).map(|&unit| unit_numbers[unit as usize]);
-    let order = in_order(discovery, number_of);
+    let order = in_order(discovery, placement, &with_code);
 
-    let places: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
-    let of_roots = discovery.roots.iter().zip(&places).flat_map(|(root, (_, relative))| [&**relative, &root.path]);
-    let of_modules = order.iter().map(|&number| &discovery.modules[number]).flat_map(|found| {
-        // With the path below its root of the directory that it lies in.
-        [&*found.name, &found.file, &found.directory]
-    });
+    let directories = directories_in_order(discovery, &order);
+    let relative: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
+    let of_roots = discovery.roots.iter().zip(&relative).flat_map(|(root, (_, relative))| [&**relative, &root.path]);
     let of_objects = plan.objects.iter().map(|object| &*object.name);
-    let of_directories = discovery.directories.keys().map(|(_, relative)| &**relative);
-    let text = Text::ending_with(of_roots.chain(of_modules).chain(of_objects).chain(of_directories));
+    let of_directories = directories.iter().map(|(_, relative)| *relative);
+    let text = Text::new(of_roots.chain(of_directories).chain(of_objects));
 
     let root = |(root, (kind, relative)): (&Root, &(RootKind, String))| RootRecord {
         kind: *kind,
         relative: text.at(relative),
         predicted: text.at(&root.path),
     };
-    let roots = discovery.roots.iter().zip(&places).map(root).collect();
+    let roots = discovery.roots.iter().zip(&relative).map(root).collect();
 
-    let mut directories = Vec::new();
-    let mut numbers: BTreeMap<(usize, String), u32> = BTreeMap::new();
-    for ((root, relative), &mtime_ns) in &discovery.directories {
-        numbers.insert((*root, relative.clone()), directories.len() as u32);
+    // The likely ones last: behind them come their texts.
+    let numbers: HashMap<_, u32> = directories.iter().rev().copied().zip(0..).collect();
+    let directory = |&(root, relative): &(usize, &str)| {
         // Roots change whenever something is installed, this image for one: they are listed at run time.
-        let mtime_ns = if relative.is_empty() { 0 } else { mtime_ns };
-        let record = DirectoryRecord { root: *root as u32, relative: text.at(relative), mtime_ns, checksum: 0 };
-        directories.push(DirectoryRecord { checksum: record.sum(relative), ..record });
-    }
+        let mtime_ns = if relative.is_empty() { 0 } else { discovery.directories[&(root, relative.to_owned())] };
+        let record = DirectoryRecord { root: root as u32, relative: text.at(relative), mtime_ns, checksum: 0 };
+        DirectoryRecord { checksum: record.sum(relative), ..record }
+    };
+    let directories = directories.iter().rev().map(directory).collect();
 
-    let mut modules = Vec::new();
-    let mut names = Vec::new();
-    // The likely ones last: behind them come the likely units.
+    let mut modules = Writer::new();
+    let mut names = Vec::with_capacity(order.len());
+    // The likely ones last: behind them come the likely texts of units.
     for number in order.into_iter().rev() {
         let found = &discovery.modules[number];
         let unit = with_code.get(&number).copied();
@@ -120,25 +116,27 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
             FoundKind::Extension => ModuleKind::Extension,
             FoundKind::Namespace => ModuleKind::Namespace,
         };
-        let directory = numbers[&(found.root, found.directory.clone())];
-        let package = found.package_directory().and_then(|p| numbers.get(&(found.root, p)).copied());
+        let package = found.package_directory();
+        let package = package.and_then(|package| numbers.get(&(found.root, &*package)).copied());
         let code = unit.map_or(NONE, |unit| {
             placement.offset(unit, constants.modules[unit as usize].root.expect("every module has a root"))
         });
         let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
-        names.push(found.name.clone());
-        modules.push(ModuleRecord {
-            name: text.at(&found.name),
-            file: text.at(&found.file),
-            directory,
+        let record = ModuleRecord {
+            name: &found.name,
+            suffix: found.suffix(),
+            directory: numbers[&(found.root, &*found.directory)],
             package: package.unwrap_or(NONE),
             kind,
             code,
-            unit: number_of(number).unwrap_or(NONE),
-            checksum: 0,
+            unit: unit.map_or(Range::default(), |unit| places[unit as usize]),
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
-        });
+        };
+        let number = record.encode(&mut modules).expect("names of files are short");
+        names.push((&*found.name, number));
     }
+    let index = build_index(&names).ok_or(TooManyModules(names.len()))?;
+    let module_count = names.len() as u32;
     let externs =
         plan.externs.iter().map(|&(object, link)| ExternRecord { object, predicted: window.word(link) }).collect();
     let statics = plan.statics.list.iter().map(|&(id, link)| StaticRecord {
@@ -149,35 +147,34 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Tables {
         },
     });
     let statics = statics.collect();
-    let (fixups, units) = fixups::encode(plan.units, placement);
     let text_of = |id: &NodeId| &*constants.node(*id).as_str().expect("only strings have numbers").data;
     let numbered = encode_numbered(placement.numbers.strings().iter().map(text_of));
     let (objects, built, recipes) = Default::default();
+    let modules = modules.bytes;
     let mut tables = Tables {
         text,
         roots,
         directories,
+        index,
         modules,
-        names,
+        module_count,
         externs,
         statics,
         units,
-        fixups,
         numbered,
         notes,
         objects,
         built,
         recipes,
     };
-    tables.add_objects(plan);
-    tables
+    tables.add_objects(plan, &places);
+    Ok(tables)
 }
 
 impl Tables {
     /// Adds the records of named objects.
-    fn add_objects(&mut self, plan: &Plan<'_>) {
+    fn add_objects(&mut self, plan: &Plan<'_>, places: &[Range]) {
         let Plan { constants, placement, .. } = *plan;
-        let unit_numbers = unit_numbers(placement);
         for (unit, object) in (plan.codes.len() as u32..).zip(plan.objects) {
             let nodes = &constants.modules[unit as usize];
             let placed = |id: &NodeId| constants.node(*id).is_placed();
@@ -185,7 +182,7 @@ impl Tables {
             let record = NamedRecord {
                 name,
                 kind: object.kind,
-                unit: unit_numbers[unit as usize],
+                unit: places[unit as usize],
                 leaves: nodes.root.filter(placed).map_or(NONE, |root| placement.offset(unit, root)),
                 recipe: self.recipes.len() as u32,
                 recipe_size: object.recipe.len() as u32,
@@ -207,7 +204,7 @@ impl Tables {
 
     /// Number of module records.
     pub fn module_count(&self) -> u32 {
-        self.modules.len() as u32
+        self.module_count
     }
 
     /// What the header says about the tables that are used as soon as an image is mapped.
@@ -234,14 +231,6 @@ impl Tables {
         self.roots.iter().for_each(|r| r.encode(&mut roots));
         let mut directories = Writer::new();
         self.directories.iter().for_each(|d| d.encode(&mut directories));
-        let mut modules = Writer::new();
-        for module in &self.modules {
-            let [name, file] = [module.name, module.file].map(|text| text.get(&self.text.bytes).unwrap_or_default());
-            let checksum = module.sum(name, file);
-            ModuleRecord { checksum, ..*module }.encode(&mut modules);
-        }
-        let mut units = Writer::new();
-        self.units.iter().for_each(|r| r.encode(&mut units));
         let mut objects = Writer::new();
         self.objects.iter().for_each(|o| o.encode(&mut objects));
         let mut tables = vec![
@@ -250,15 +239,14 @@ impl Tables {
             (SectionKind::Externs, self.encode_externs()),
             (SectionKind::StaticStrings, self.encode_statics()),
             (SectionKind::Directories, directories.bytes),
-            // Every part of it is as likely to be read as any other.
-            (SectionKind::ModuleIndex, build_index(self.names.iter().map(String::as_str))),
-            // What is read brings its neighbours into memory: the likely ends of two sections lie together (`elf::windows`).
             (SectionKind::Text, self.text.bytes.clone()),
+            // Every part of it is as likely to be read as any other.
+            (SectionKind::ModuleIndex, self.index.clone()),
+            // What is read brings its neighbours into memory: the likely ends of two sections lie together (`elf::windows`).
+            (SectionKind::Modules, self.modules.clone()),
             (SectionKind::Numbered, self.numbered.clone()),
-            (SectionKind::Modules, modules.bytes),
-            (SectionKind::Units, units.bytes),
             (SectionKind::Notes, self.notes.clone().into_bytes()),
-            (SectionKind::Fixups, self.fixups.clone()),
+            (SectionKind::Units, self.units.clone()),
         ];
         if !self.objects.is_empty() {
             tables.push((SectionKind::Named, objects.bytes));
@@ -268,30 +256,41 @@ impl Tables {
     }
 }
 
+/// There is no room for the records of so many modules in one image.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} modules are too many for one image; build several or exclude modules with `--exclude`")]
+pub struct TooManyModules(usize);
+
 /// The modules that have records, the likely ones first and those without code last, but for the standard library's extension modules,
-/// of which every program needs some: those are first. `number_of` gives the number of a module's unit.
-fn in_order(discovery: &Discovery, number_of: impl Fn(usize) -> Option<u32>) -> Vec<usize> {
+/// of which every program needs some: those are first. `with_code` has the units of modules.
+fn in_order(discovery: &Discovery, placement: &Placement, with_code: &HashMap<usize, u32>) -> Vec<usize> {
+    let mut ranks = vec![0; placement.likely.len()];
+    (0u32..).zip(&placement.likely).for_each(|(rank, &unit)| ranks[unit as usize] = rank);
     let has_record = |&module: &usize| {
         let found = &discovery.modules[module];
-        (found.kind != FoundKind::Source || number_of(module).is_some())
+        (found.kind != FoundKind::Source || with_code.contains_key(&module))
             && discovery.directories.contains_key(&(found.root, found.directory.clone()))
     };
     let mut order: Vec<usize> = (0..discovery.modules.len()).filter(has_record).collect();
-    order.sort_by_key(|&module| match number_of(module) {
-        Some(unit) => (1, unit),
-        None if discovery.roots[discovery.modules[module].root].role == Role::StdlibDynload => (0, 0),
+    order.sort_by_key(|module| match with_code.get(module) {
+        Some(&unit) => (1, ranks[unit as usize]),
+        None if discovery.roots[discovery.modules[*module].root].role == Role::StdlibDynload => (0, 0),
         None => (2, 0),
     });
     order
 }
 
-/// By unit, the number of its record.
-fn unit_numbers(placement: &Placement) -> Vec<u32> {
-    let mut numbers = vec![NONE; placement.likely.len()];
-    for (number, &unit) in (0..).zip(&placement.likely) {
-        numbers[unit as usize] = number;
+/// The directories, those first that the first of the modules `order` lie in: their roots and paths below these.
+fn directories_in_order<'a>(discovery: &'a Discovery, order: &[usize]) -> Vec<(usize, &'a str)> {
+    let mut ranks: HashMap<(usize, &str), usize> = HashMap::new();
+    for (rank, &module) in order.iter().enumerate() {
+        let found = &discovery.modules[module];
+        ranks.entry((found.root, &found.directory)).or_insert(rank);
     }
-    numbers
+    let mut directories: Vec<_> = discovery.directories.keys().map(|(root, below)| (*root, &**below)).collect();
+    // Of a package the modules in it count, too: whoever imports one of them has imported the package before.
+    directories.sort_by_key(|directory| ranks.get(directory).copied().unwrap_or(usize::MAX));
+    directories
 }
 
 /// What a root is relative to, so that the tree may move: the longest prefix that holds it.

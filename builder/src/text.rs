@@ -1,7 +1,7 @@
-//! The text section: names and paths that records point into.
+//! The text section: paths and names of objects that records point into.
 
 use cds_layout::format::TextRef;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Texts, each stored once.
 #[derive(Debug)]
@@ -12,14 +12,15 @@ pub struct Text {
 }
 
 impl Text {
-    /// Lays texts out, the first ones at the end of the section: what lies behind that is read together with them.
-    pub fn ending_with<'a>(texts: impl Iterator<Item = &'a str>) -> Text {
-        let mut seen = HashSet::new();
-        let texts: Vec<&str> = texts.filter(|text| seen.insert(*text)).collect();
+    /// Lays texts out in their order.
+    pub fn new<'a>(texts: impl Iterator<Item = &'a str>) -> Text {
         let (mut bytes, mut known) = (Vec::new(), HashMap::new());
-        for text in texts.into_iter().rev() {
-            known.insert(text.to_owned(), TextRef { start: bytes.len() as u32, len: text.len() as u32 });
-            bytes.extend_from_slice(text.as_bytes());
+        for text in texts {
+            known.entry(text.to_owned()).or_insert_with(|| {
+                let start = bytes.len() as u32;
+                bytes.extend_from_slice(text.as_bytes());
+                TextRef { start, len: text.len() as u32 }
+            });
         }
         Text { bytes, known }
     }
@@ -40,12 +41,12 @@ mod tests {
 
     #[test]
     fn each_text_is_there_once_where_its_first_use_puts_it() {
-        let texts = ["lib", "os", "os.py", "", "json", "__init__.py", "os", "email", "__init__.py"];
-        let text = Text::ending_with(texts.into_iter());
-        assert_eq!(text.bytes, b"email__init__.pyjsonos.pyoslib");
+        let texts = ["lib", "json", "", "lib/python", "json", "email/mime", "lib"];
+        let text = Text::new(texts.into_iter());
+        assert_eq!(text.bytes, b"libjsonlib/pythonemail/mime");
         for one in texts {
             assert_eq!(text.at(one).get(&text.bytes), Some(one));
         }
-        assert!(Text::ending_with([].into_iter()).bytes.is_empty());
+        assert!(Text::new([].into_iter()).bytes.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{InvalidationMode, MAX_MODULES, ModuleRecord, NONE, SectionKind};
+use cds_layout::format::{InvalidationMode, MAX_NUMBER, ModuleRecord, NONE, SectionKind};
 
 use crate::aside::Aside;
 use crate::bootstrap::Bootstrap;
@@ -120,8 +120,8 @@ pub struct Parts {
     pub layout: &'static Layout,
 }
 
-/// Bits of the number of a module.
-const MODULES: u32 = MAX_MODULES.ilog2() + 1;
+/// Bits of the number of a module's record.
+const MODULES: u32 = MAX_NUMBER.ilog2() + 1;
 
 static ACTIVE: AtomicPtr<Active> = AtomicPtr::new(ptr::null_mut());
 
@@ -205,9 +205,9 @@ impl Active {
     }
 
     /// Path of the module's file in this process.
-    pub fn file(&self, module: &ModuleRecord) -> Result<String, Aside> {
+    pub fn file(&self, module: &ModuleRecord<'_>) -> Result<String, Aside> {
         let directory = self.directory(module.directory)?;
-        let file = directory.join(self.image.text(module.file).ok_or(Malformed)?);
+        let file = directory.file(module.tail(), module.suffix);
         if self.utf8_paths || file.is_ascii() { Ok(file) } else { Err(Aside::PathEncoding) }
     }
 
@@ -230,12 +230,12 @@ impl Active {
     }
 
     /// The code object of the module `number`, which is the same until it is handed out; `path` is its file name in this process.
-    pub fn code(&self, number: u32, module: &ModuleRecord, path: &Object) -> Result<Object, Aside> {
+    pub fn code(&self, number: u32, module: &ModuleRecord<'_>, path: &Object) -> Result<Object, Aside> {
         let made = self.with_made(|made| made.iter().find(|(known, _)| *known == number).map(|(_, code)| code.clone()));
         if let Some(code) = made {
             return Ok(code);
         }
-        if module.code == NONE || module.unit == NONE {
+        if module.code == NONE {
             return Err(Aside::Malformed);
         }
         let directory = self.directory(module.directory)?;

@@ -14,7 +14,7 @@ pub struct Found {
     /// Number of its record.
     pub number: u32,
     /// Its record.
-    pub module: ModuleRecord,
+    pub module: ModuleRecord<'static>,
     /// Path of the file, a `str`.
     pub path: Object,
 }

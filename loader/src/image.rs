@@ -46,7 +46,6 @@ struct Tables {
     externs: &'static [u8],
     statics: &'static [u8],
     units: &'static [u8],
-    fixups: &'static [u8],
     numbered: Numbered<'static>,
     named: &'static [u8],
     recipes: &'static [u8],
@@ -113,15 +112,11 @@ impl Image {
             externs: table(SectionKind::Externs)?,
             statics: table(SectionKind::StaticStrings)?,
             units: table(SectionKind::Units)?,
-            fixups: table(SectionKind::Fixups)?,
             numbered: Numbered::new(table(SectionKind::Numbered)?)
                 .ok_or(Reason::Malformed(SectionKind::Numbered.elf_name()))?,
             named: table(SectionKind::Named)?,
             recipes: table(SectionKind::Recipes)?,
         };
-        if tables.modules.len() / ModuleRecord::SIZE < header.module_count as usize {
-            return Err(Reason::Malformed(SectionKind::Modules.elf_name()));
-        }
         let objects = Segment::new(&header, base, objects);
         let image = Image {
             header,
@@ -158,20 +153,18 @@ impl Image {
     }
 
     /// The record of the module with this full name.
-    pub fn find(&self, name: &str) -> Option<(u32, ModuleRecord)> {
+    pub fn find(&self, name: &str) -> Option<(u32, ModuleRecord<'static>)> {
         Index::new(self.tables.index)?
             .candidates(name.as_bytes())
-            .filter_map(|number| Some((number, self.module(number)?)))
-            .find(|(_, module)| self.text(module.name) == Some(name))
+            .filter_map(|number| Some((number, ModuleRecord::of_number(self.tables.modules, number)?)))
+            .find(|(_, module)| module.name == name)
     }
 
-    /// A module record.
-    pub fn module(&self, number: u32) -> Option<ModuleRecord> {
-        if number >= self.header.module_count {
-            return None;
-        }
-        let module = record(self.tables.modules, number, ModuleRecord::SIZE, ModuleRecord::decode)?;
-        (module.checksum == module.sum(self.text(module.name)?, self.text(module.file)?)).then_some(module)
+    /// All module records that are as the builder wrote them, up to one whose end is not known.
+    pub fn modules(&self) -> impl Iterator<Item = ModuleRecord<'static>> {
+        let mut reader = Reader::new(self.tables.modules);
+        let records = std::iter::from_fn(move || ModuleRecord::decode_checked(&mut reader));
+        records.filter(|(_, agrees)| *agrees).map(|(module, _)| module)
     }
 
     /// The record of a named object.
@@ -211,37 +204,34 @@ impl Image {
         self.tables.numbered
     }
 
-    /// A unit's record, which was checked with its table before.
-    pub fn unit_record(&self, number: u32) -> Option<UnitRecord> {
-        record(self.tables.units, number, UnitRecord::SIZE, UnitRecord::decode)
+    /// The bytes of a unit, where they are mapped.
+    fn unit_bytes(&self, unit: Range) -> Option<&'static [u8]> {
+        let start = unit.start as usize;
+        self.tables.units.get(start..start.checked_add(unit.size as usize)?)
     }
 
-    /// Where the table of a unit lies in the section of fixups.
-    fn table_of(&self, number: u32, unit: &UnitRecord) -> Option<std::ops::Range<usize>> {
-        let next = self.unit_record(number.checked_add(1)?);
-        let range = unit.table as usize..next.map_or(self.tables.fixups.len(), |next| next.table as usize);
-        (range.start <= range.end && range.end <= self.tables.fixups.len()).then_some(range)
+    /// The record of a unit that was checked before.
+    pub fn unit_record(&self, unit: Range) -> Option<UnitRecord> {
+        UnitRecord::split(self.unit_bytes(unit)?).map(|(record, _)| record)
     }
 
-    /// A unit and its table, where they are mapped.
-    pub fn unit(&self, number: u32) -> Option<Unit> {
-        let record = self.unit_record(number)?;
-        Unit::new(record, Cow::Borrowed(&self.tables.fixups[self.table_of(number, &record)?]))
+    /// A unit, where it is mapped.
+    pub fn unit(&self, unit: Range) -> Option<Unit> {
+        Unit::new(Cow::Borrowed(self.unit_bytes(unit)?))
     }
 
-    /// A unit and a copy of its table, read from the file.
-    pub fn read_unit(&self, file: &File, number: u32) -> Result<Unit, Malformed> {
-        let record = self.unit_record(number).ok_or(Malformed)?;
-        let range = self.table_of(number, &record).ok_or(Malformed)?;
-        let start = self.tables.fixups.as_ptr() as usize - self.base + range.start;
-        let mut table = Vec::new();
-        table.try_reserve_exact(range.len()).map_err(|_| Malformed)?;
-        table.resize(range.len(), 0);
-        file::read(file, start as u64, &mut table)?;
-        Unit::new(record, Cow::Owned(table)).ok_or(Malformed)
+    /// A copy of a unit, read from the file.
+    pub fn read_unit(&self, file: &File, unit: Range) -> Result<Unit, Malformed> {
+        // Nothing of it is read where it is mapped: that would make its neighbours resident.
+        let mapped = self.unit_bytes(unit).ok_or(Malformed)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(mapped.len()).map_err(|_| Malformed)?;
+        bytes.resize(mapped.len(), 0);
+        file::read(file, (mapped.as_ptr() as usize - self.base) as u64, &mut bytes)?;
+        Unit::new(Cow::Owned(bytes)).ok_or(Malformed)
     }
 
-    /// Notes that a unit's table is read from the mapping with these bodies, and its objects if they are copied. Around each page that
+    /// Notes that a unit is read from the mapping with these bodies, and its objects if they are copied. Around each page that
     /// is read the system maps others: now and then they are given back, or a process would in time have all of them resident.
     pub fn reads_mapping(&self, bodies: Range) {
         const EVERY: u32 = 16;
@@ -253,7 +243,7 @@ impl Image {
         if self.units_read.fetch_add(1, Ordering::Relaxed) % EVERY != EVERY - 1 {
             return;
         }
-        let tables = self.tables.fixups.as_ptr_range();
+        let tables = self.tables.units.as_ptr_range();
         give_back(tables.start as usize, tables.end as usize);
         if self.header.units == UnitUse::Copied {
             self.objects.give_back_units();

@@ -137,12 +137,8 @@ unsafe extern "C" fn modules(_self: *mut PyObject, _none: *mut PyObject) -> *mut
     guarded(|| {
         let image = &current_or_raise()?.image;
         let list = py::list(&[])?;
-        for number in 0..image.header.module_count {
-            if let Some(module) = image.module(number).filter(|module| module.code != NONE)
-                && let Some(name) = image.text(module.name)
-            {
-                py::append(&list, &py::string(name)?)?;
-            }
+        for module in image.modules().filter(|module| module.code != NONE) {
+            py::append(&list, &py::string(module.name)?)?;
         }
         Ok(list)
     })

@@ -147,7 +147,7 @@ fn found_code(active: &Active, found: &Found, fullname: &Object) -> Result<Objec
 fn hand_out(
     active: &Active,
     number: u32,
-    module: &ModuleRecord,
+    module: &ModuleRecord<'_>,
     path: &Object,
     fullname: &Object,
 ) -> Result<Object, Aside> {
@@ -170,7 +170,7 @@ fn hand_out(
 fn is_unchanged(
     active: &Active,
     self_: &Object,
-    module: &ModuleRecord,
+    module: &ModuleRecord<'_>,
     path: &Object,
     file: &str,
 ) -> Result<bool, Aside> {

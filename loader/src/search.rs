@@ -20,7 +20,7 @@ pub struct Search<'a> {
     /// The image.
     pub active: &'a Active,
     /// The record in question.
-    pub module: &'a ModuleRecord,
+    pub module: &'a ModuleRecord<'static>,
     /// The full name, as given to `find_spec`.
     pub fullname: &'a Object,
     /// The part of it behind the last dot.
@@ -235,7 +235,6 @@ impl Search<'_> {
     /// `FileFinder`.
     fn comes_first(&self, directory: &Directory, finder: Option<&Object>) -> Result<(), Aside> {
         let active = self.active;
-        let file = active.image.text(self.module.file).ok_or(Malformed)?;
         let changed = || Aside::Directory(directory.path.clone());
         let metadata = fs::metadata(&directory.path).map_err(|_| changed())?;
         let as_built = directory.record.agrees(mtime_ns(&metadata));
@@ -243,7 +242,7 @@ impl Search<'_> {
         let tail = self.tail;
 
         if self.module.is_package() {
-            let suffix = file.strip_prefix(tail).and_then(|f| f.strip_prefix("/__init__")).ok_or(Malformed)?;
+            let suffix = self.module.suffix.strip_prefix("/__init__").ok_or(Malformed)?;
             if !as_built && !names()?.contains(tail.as_bytes()) {
                 return Err(changed());
             }
@@ -260,16 +259,15 @@ impl Search<'_> {
         if as_built {
             return Ok(());
         }
-        let suffix = file.strip_prefix(tail).ok_or(Malformed)?;
         let names = names()?;
         if names.contains(tail.as_bytes()) {
-            let package = directory.join(tail);
+            let package = directory.file(tail, "");
             let inside = self.names_in(package.as_bytes()).ok_or_else(|| Aside::Directory(package.clone()))?;
             if inside.provides(b"__init__") {
                 return Err(changed());
             }
         }
-        if self.suffix_of(&names, tail) == Some(suffix) { Ok(()) } else { Err(changed()) }
+        if self.suffix_of(&names, tail) == Some(self.module.suffix) { Ok(()) } else { Err(changed()) }
     }
 
     /// The first of the suffixes that `FileFinder` tries with which `stem` is among the names in a directory.

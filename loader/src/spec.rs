@@ -10,7 +10,7 @@ use crate::malformed::Malformed;
 use crate::py::{self, Object};
 
 /// The spec of a record whose file is there.
-pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result<Object, Aside> {
+pub fn make(active: &Active, module: &ModuleRecord<'_>, fullname: &Object) -> Result<Object, Aside> {
     let text = active.file(module)?;
     let path = py::string(&text)?;
     // A name in a listing may be a symlink to nowhere or a directory: `FileFinder` looks, and goes on if it is.
@@ -25,7 +25,7 @@ pub fn make(active: &Active, module: &ModuleRecord, fullname: &Object) -> Result
 /// `path` as a `str`; and its loader.
 pub fn of_file(
     active: &Active,
-    module: &ModuleRecord,
+    module: &ModuleRecord<'_>,
     fullname: &Object,
     text: &str,
     path: &Object,
@@ -60,7 +60,7 @@ fn image_loader(active: &Active, fullname: &Object, path: &Object) -> Result<Obj
 }
 
 /// What `_get_cached` gives for `path`. `ModuleSpec.cached` would call it in any case.
-pub fn cached(active: &Active, module: &ModuleRecord, text: &str, path: &Object) -> Result<Option<Object>, Aside> {
+pub fn cached(active: &Active, module: &ModuleRecord<'_>, text: &str, path: &Object) -> Result<Option<Object>, Aside> {
     match module.kind {
         ModuleKind::Source => {}
         ModuleKind::Sourceless => return Ok(Some(path.clone())),

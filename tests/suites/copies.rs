@@ -1,7 +1,7 @@
 //! Units that are copied: what happens when a part of the image, or its file, is not what it was.
 
 use anyhow::{Context, Result, ensure};
-use cds_layout::format::{Range, Reader, SLOT, Section, SectionKind, UnitRecord, Writer, find_header};
+use cds_layout::format::{ModuleRecord, Range, Reader, SLOT, Section, SectionKind, UnitRecord, Writer, find_header};
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
@@ -48,7 +48,7 @@ struct Places {
     base: u64,
     objects: Section,
     units: Section,
-    fixups: Section,
+    modules: Section,
     index: Section,
     strings: Section,
 }
@@ -65,15 +65,28 @@ impl Places {
             base: header.preferred_base,
             objects: section(SectionKind::Objects)?,
             units: section(SectionKind::Units)?,
-            fixups: section(SectionKind::Fixups)?,
+            modules: section(SectionKind::Modules)?,
             index: section(SectionKind::ModuleIndex)?,
             strings: section(SectionKind::Numbered)?,
         })
     }
 
+    /// Where the units lie in the file, in their order.
+    fn units(&self, image: &[u8]) -> Vec<std::ops::Range<usize>> {
+        let mut reader = Reader::new(&image[self.modules.position as usize..][..self.modules.size as usize]);
+        let modules = std::iter::from_fn(|| ModuleRecord::decode(&mut reader));
+        let mut units: Vec<Range> = modules.map(|module| module.unit).filter(|unit| unit.size != 0).collect();
+        units.sort_by_key(|unit| unit.start);
+        let place = |unit: Range| {
+            let start = (self.units.position + unit.start) as usize;
+            start..start + unit.size as usize
+        };
+        units.into_iter().map(place).collect()
+    }
+
     fn records(&self, image: &[u8]) -> Vec<UnitRecord> {
-        let mut reader = Reader::new(&image[self.units.position as usize..][..self.units.size as usize]);
-        std::iter::from_fn(|| UnitRecord::decode(&mut reader)).collect()
+        let record = |unit| UnitRecord::decode(&mut Reader::new(&image[unit])).expect("a unit begins with its record");
+        self.units(image).into_iter().map(record).collect()
     }
 
     fn ranges(&self, image: &[u8]) -> Vec<Range> {
@@ -199,8 +212,9 @@ fn tables_verified(python: &Interpreter) -> Result<()> {
     see(empty, 1, "it is not that of the modules")?;
     let last = bytes(places.strings).end - 1;
     see(last, image[last] ^ 1, "is damaged")?;
-    let unit = UnitRecord::decode(&mut Reader::new(&image[bytes(places.units)])).context("no unit")?;
-    let table = bytes(places.fixups).start + unit.table as usize;
+    let at = places.units(&image).first().context("no unit")?.start;
+    let unit = UnitRecord::decode(&mut Reader::new(&image[at..])).context("no record")?;
+    let table = at + UnitRecord::SIZE;
     let mut front = Reader::new(&image[table..]);
     front.block().context("static strings")?;
     front.block().context("strings")?;
@@ -231,10 +245,10 @@ fn more_names_than_words(python: &Interpreter) -> Result<()> {
     environment.build(&environment.image())?.args(["--units", "copied"]).args(names).ok()?;
     let mut image = read(environment.image())?;
     let places = Places::of(&image)?;
-    let at = places.units.position as usize;
-    let unit = UnitRecord::decode(&mut Reader::new(&image[at..])).context("no unit")?;
+    let at = places.units(&image).first().context("no unit")?.start;
+    let unit = UnitRecord::decode(&mut Reader::new(&image[at..])).context("no record")?;
     let words = unit.whole().context("no unit that is copied")?.size / SLOT;
-    let table = (places.fixups.position + unit.table) as usize;
+    let table = at + UnitRecord::SIZE;
     let front = table..table + unit.front as usize;
     ensure!(image[front.end - 1] == 1 && words < MOST.into(), "{words} words, {} names", image[front.end - 1]);
     image[front.end - 1] = MOST;
@@ -258,9 +272,11 @@ fn one_damaged(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let image = read(environment.image())?;
     let places = Places::of(&image)?;
-    for unit in 0..MODULES.len() {
+    let units = places.units(&image);
+    ensure!(units.len() == MODULES.len(), "units: {units:?}");
+    for (unit, place) in units.into_iter().enumerate() {
         // The highest byte but one of the size of its last range.
-        let at = places.units.position as usize + unit * UnitRecord::SIZE + 36 + 2;
+        let at = place.start + 32 + 2;
         let mut damaged = image.clone();
         damaged[at] ^= 0x10;
         std::fs::remove_file(environment.image())?;

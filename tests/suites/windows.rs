@@ -29,26 +29,21 @@ fn likely_ends_lie_together(python: &Interpreter) -> Result<()> {
     environment.build(&environment.image())?.ok()?;
     let bytes = read(environment.image())?;
     let elf = Elf::parse(&bytes)?;
-    for second in [".cds.strings", ".cds.units"] {
-        let address = section(&elf, second)?.sh_addr;
-        ensure!(address % WINDOW == HALF, "`{second}` starts at {address:#x}, not in the middle of a window");
-    }
-    let [text, modules] = [".cds.text", ".cds.modules"].map(|name| section(&elf, name));
-    let (text, modules) = (contents(&bytes, text?), contents(&bytes, modules?));
-    let mut reader = Reader::new(modules);
-    let records: Vec<ModuleRecord> = std::iter::from_fn(|| ModuleRecord::decode(&mut reader)).collect();
-    // How far from their ends the record of a module and its name are.
-    let place = |name: &str| {
-        let number = records.iter().position(|record| record.name.get(text) == Some(name))?;
-        let from_end = (records.len() - number) * ModuleRecord::SIZE;
-        Some([from_end as u64, text.len() as u64 - u64::from(records[number].name.start)])
+    let address = section(&elf, ".cds.strings")?.sh_addr;
+    ensure!(address % WINDOW == HALF, "`.cds.strings` starts at {address:#x}, not in the middle of a window");
+    let mut reader = Reader::new(contents(&bytes, section(&elf, ".cds.modules")?));
+    // How far from the end the record of each module starts.
+    let records = std::iter::from_fn(|| Some((reader.rest().len() as u64, ModuleRecord::decode(&mut reader)?.name)));
+    let records: Vec<(u64, &str)> = records.collect();
+    let from_end = |name: &str| {
+        let found = records.iter().find(|(_, other)| *other == name).map(|(from_end, _)| *from_end);
+        found.with_context(|| format!("no module `{name}`"))
     };
-    let unlikely = place(UNLIKELY).with_context(|| format!("no module `{UNLIKELY}`"))?;
+    let unlikely = from_end(UNLIKELY)?;
     for name in LIKELY {
-        let likely = place(name).with_context(|| format!("no module `{name}`"))?;
-        ensure!(likely.iter().all(|from_end| *from_end < HALF), "`{name}` is far away: {likely:?}");
-        let nearer = likely.iter().zip(&unlikely).all(|(likely, unlikely)| likely < unlikely);
-        ensure!(nearer, "`{name}` is not nearer than `{UNLIKELY}`: {likely:?}, {unlikely:?}");
+        let likely = from_end(name)?;
+        ensure!(likely < HALF, "`{name}` is far away: {likely}");
+        ensure!(likely < unlikely, "`{name}` is not nearer than `{UNLIKELY}`: {likely}, {unlikely}");
     }
     Ok(())
 }

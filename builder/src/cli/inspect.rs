@@ -82,9 +82,9 @@ fn by_kind(image: &Image<'_>) -> BTreeMap<&'static str, usize> {
     kinds
 }
 
-fn largest<'a>(image: &'a Image<'_>) -> Vec<&'a ModuleRecord> {
+fn largest<'a>(image: &'a Image<'_>) -> Vec<&'a ModuleRecord<'a>> {
     let mut modules: Vec<_> = image.modules.iter().filter(|m| m.kind == ModuleKind::Source).collect();
-    modules.sort_by_key(|m| (std::cmp::Reverse(image.unit_size(m.unit)), m.name.start));
+    modules.sort_by_key(|m| (std::cmp::Reverse(image.unit_size(m.unit)), m.name));
     modules
 }
 
@@ -157,7 +157,7 @@ fn text(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
     let shown = if args.modules { modules.len() } else { modules.len().min(10) };
     writeln!(out, "\n{:<36} {:>12}", if args.modules { "modules by size" } else { "largest modules" }, "bytes")?;
     for module in &modules[..shown] {
-        writeln!(out, "  {:<34} {:>12}", image.text(module.name), image.unit_size(module.unit))?;
+        writeln!(out, "  {:<34} {:>12}", module.name, image.unit_size(module.unit))?;
     }
     Ok(out)
 }
@@ -170,7 +170,7 @@ fn json(args: &InspectArgs, image: &Image<'_>, notes: Option<&Notes>) -> Result<
         .iter()
         .map(|m| {
             serde_json::json!({
-                "name": image.text(m.name),
+                "name": m.name,
                 "kind": kind_name(m.kind),
                 "package": m.is_package(),
                 "path": image.module_path(m),

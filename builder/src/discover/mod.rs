@@ -84,6 +84,11 @@ impl Found {
         self.name.rsplit('.').next().unwrap_or_default()
     }
 
+    /// What `file` has behind that; empty for a namespace package.
+    pub fn suffix(&self) -> &str {
+        self.file.strip_prefix(self.tail()).unwrap_or_default()
+    }
+
     /// The package's own directory below the root: the first entry of its `__path__`.
     pub fn package_directory(&self) -> Option<String> {
         self.is_package.then(|| below(&self.directory, self.tail()))

@@ -26,11 +26,11 @@ pub fn strays(image: &Image<'_>) -> Vec<String> {
     let mut with_code = vec![false; image.units.len()];
     for module in &image.modules {
         // Others have no code.
-        let Some(unit) = image.units.get(module.unit as usize) else { continue };
-        with_code[module.unit as usize] = true;
-        walk.bodies = unit.bodies;
+        let Some(number) = image.unit_at(module.unit) else { continue };
+        with_code[number as usize] = true;
+        walk.bodies = image.units[number as usize].bodies;
         if walk.module(module.code).is_none() {
-            found.push(format!("the bodies of `{}` are not as the loader needs them", image.text(module.name)));
+            found.push(format!("the bodies of `{}` are not as the loader needs them", module.name));
         }
     }
     let without =

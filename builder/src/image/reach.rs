@@ -16,7 +16,8 @@ pub fn missing_chunks(image: &Image<'_>) -> Vec<String> {
         _ => None,
     });
     let types: BTreeMap<u64, TypeId> = types.collect();
-    let leaves = image.named.iter().filter(|object| object.leaves != NONE).map(|object| (object.unit, object.leaves));
+    let leaves = image.named.iter().filter(|object| object.leaves != NONE);
+    let leaves = leaves.filter_map(|object| Some((image.unit_at(object.unit)?, object.leaves)));
     let mut roots: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     leaves.for_each(|(unit, leaves)| roots.entry(unit).or_default().push(leaves));
     let mut missing = Vec::new();

@@ -7,7 +7,7 @@ use crate::elf::digest;
 use cds_layout::cpython::layout;
 use cds_layout::format::{
     CHUNK, Characters, Entry, Filename, Group, ModuleKind, NONE, Name, Numbered, Range, SLOT, SectionKind, StaticText,
-    TextTable, UnitRecord, UnitUse, build_index, checksum32, encode_numbered, leaves_of, tables_checksum,
+    TextTable, UnitRecord, UnitUse, Writer, build_index, checksum32, encode_numbered, leaves_of, tables_checksum,
 };
 use goblin::elf::Elf;
 use serde::Serialize;
@@ -83,13 +83,13 @@ impl Checker<'_, '_> {
                 format!("{} records, the header says {}", image.modules.len(), image.header.module_count),
             );
         }
-        let names: Vec<&str> = image.modules.iter().map(|module| image.text(module.name)).collect();
-        if build_index(names.iter().copied()) != image.section(SectionKind::ModuleIndex) {
-            self.report("index", "it is not that of the modules");
-        }
+        let (mut records, mut names) = (Writer::new(), Vec::new());
         for (number, module) in image.modules.iter().enumerate() {
-            let name = image.text(module.name);
-            if module.checksum != module.sum(name, image.text(module.file)) {
+            let (name, start) = (module.name, records.bytes.len());
+            // With the checksum, and with nothing between records.
+            names.extend(module.encode(&mut records).map(|number| (name, number)));
+            let read = image.section(SectionKind::Modules).get(start..records.bytes.len());
+            if read != records.bytes.get(start..) {
                 self.report("modules", format!("the checksum of record {number} (`{name}`) does not agree"));
             }
             if name.is_empty() {
@@ -101,12 +101,12 @@ impl Checker<'_, '_> {
                 self.report("modules", format!("`{name}` lies in a directory that has no record"));
             }
             if module.kind != ModuleKind::Source {
-                if module.code != NONE || module.unit != NONE {
+                if module.code != NONE || module.unit != Range::default() {
                     self.report("modules", format!("`{name}` has code but is not a source module"));
                 }
                 continue;
             }
-            let Some(unit) = image.units.get(module.unit as usize) else {
+            let Some(unit) = image.unit_record(module.unit) else {
                 self.report("modules", format!("`{name}` has no fixup unit"));
                 continue;
             };
@@ -115,6 +115,9 @@ impl Checker<'_, '_> {
             if !within || module.code % SLOT != 0 {
                 self.report("modules", format!("the code of `{name}` lies outside its range"));
             }
+        }
+        if build_index(&names).is_none_or(|index| index != image.section(SectionKind::ModuleIndex)) {
+            self.report("index", "it is not that of the modules");
         }
     }
 
@@ -162,9 +165,23 @@ impl Checker<'_, '_> {
         let image = self.image;
         let mut texts = vec![0; image.units.len()];
         let numbered = self.numbered();
+        // Each belongs to one module or named object, and lies where the one before ends.
+        let mut end = 0;
+        for (number, place) in image.places.iter().enumerate() {
+            if u64::from(place.start) != end {
+                self.report("units", format!("unit {number} does not lie where the one before it ends"));
+            }
+            end = (u64::from(place.start) + u64::from(place.size)).next_multiple_of(UnitRecord::ALIGN.into());
+        }
+        if end != image.section(SectionKind::Units).len() as u64 {
+            self.report("units", "some belong to nothing");
+        }
+        let owners = image.modules.iter().map(|module| module.unit).chain(image.named.iter().map(|object| object.unit));
+        if owners.filter(|unit| unit.size != 0).count() != image.places.len() {
+            self.report("units", "one belongs to two modules or named objects");
+        }
         for (number, record) in (0..).zip(&image.units) {
-            let (front, back) =
-                image.unit_bytes(number).and_then(|table| table.split_at_checked(record.front as usize)).unzip();
+            let (front, back) = image.table_bytes(number).unzip();
             let sums = (front.map(|bytes| record.front_sum(bytes)), back.map(UnitRecord::back_sum));
             if sums != (Some(record.front_checksum), Some(record.back_checksum)) {
                 self.report("fixups", format!("a checksum of unit {number} does not agree"));
@@ -304,7 +321,7 @@ impl Checker<'_, '_> {
             if name.is_empty() || !names.insert(name) {
                 report(&format!("record {number} has no name, or that of another one: `{name}`"));
             }
-            if object.unit as usize >= image.units.len() {
+            if image.unit_at(object.unit).is_none() {
                 report(&format!("`{name}` has no fixup unit"));
             }
             let recipe = object.recipe(image.section(SectionKind::Recipes));
@@ -316,7 +333,7 @@ impl Checker<'_, '_> {
                 report(&format!("the recipe of `{name}` is malformed"));
             }
             let has = |range: Range| object.leaves.wrapping_sub(range.start) < range.size;
-            let own = image.units.get(object.unit as usize).is_some_and(|unit| unit.ranges().into_iter().any(has));
+            let own = image.unit_record(object.unit).is_some_and(|unit| unit.ranges().into_iter().any(has));
             let is_place = self.is_place(object.leaves) && (own || object.leaves < image.header.pool);
             if object.leaves != NONE && !is_place {
                 self.report("objects", format!("`{name}` lies outside its objects"));
@@ -364,14 +381,14 @@ impl Checker<'_, '_> {
         }
         let symbols: BTreeSet<_> = symbols.into_iter().collect();
         let modules = image.modules.iter().map(|m| (m.unit, m.name));
-        for (unit, name) in modules.chain(image.named.iter().map(|o| (o.unit, o.name))) {
-            let Some(unit) = image.units.get(unit as usize) else { continue };
+        for (unit, name) in modules.chain(image.named.iter().map(|o| (o.unit, image.text(o.name)))) {
+            let Some(unit) = image.unit_record(unit) else { continue };
             let has = |range: Range| {
                 range.size == 0 || symbols.contains(&(image.address(range.start), u64::from(range.size)))
             };
             // One range, or each for itself.
             if !has(unit.mapped) || !unit.whole().is_some_and(has) && !unit.ranges().into_iter().all(has) {
-                self.report("elf", format!("no symbol for `{}`", image.text(name)));
+                self.report("elf", format!("no symbol for `{name}`"));
             }
         }
     }

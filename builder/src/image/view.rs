@@ -2,8 +2,8 @@
 
 use super::ImageError;
 use cds_layout::format::{
-    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Reader, RootRecord, Section, SectionKind,
-    StaticRecord, TextRef, UnitRecord, UnitTables, find_header,
+    DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Range, Reader, RootRecord, Section,
+    SectionKind, StaticRecord, TextRef, UnitRecord, UnitTables, find_header,
 };
 use std::collections::BTreeMap;
 
@@ -23,12 +23,14 @@ pub struct Image<'a> {
     /// Directories.
     pub directories: Vec<DirectoryRecord>,
     /// Modules.
-    pub modules: Vec<ModuleRecord>,
+    pub modules: Vec<ModuleRecord<'a>>,
     /// Externs.
     pub externs: Vec<ExternRecord>,
     /// Interned strings that the interpreter has copies of.
     pub statics: Vec<StaticRecord>,
-    /// Where the units' objects and tables lie.
+    /// Where the units that modules and named objects have lie in their section, in that order.
+    pub places: Vec<Range>,
+    /// Where their objects lie.
     pub units: Vec<UnitRecord>,
     /// Named objects.
     pub named: Vec<NamedRecord>,
@@ -52,6 +54,7 @@ impl<'a> Image<'a> {
             modules: Vec::new(),
             externs: Vec::new(),
             statics: Vec::new(),
+            places: Vec::new(),
             units: Vec::new(),
             named: Vec::new(),
         };
@@ -60,8 +63,17 @@ impl<'a> Image<'a> {
         image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
         image.statics = image.records(SectionKind::StaticStrings, StaticRecord::decode)?;
-        image.units = image.records(SectionKind::Units, UnitRecord::decode)?;
         image.named = image.records(SectionKind::Named, NamedRecord::decode)?;
+        let of_modules = image.modules.iter().map(|module| module.unit);
+        let places = of_modules.chain(image.named.iter().map(|object| object.unit)).filter(|unit| unit.size != 0);
+        image.places = places.collect();
+        image.places.sort_unstable_by_key(|unit| (unit.start, unit.size));
+        image.places.dedup();
+        for number in 0..image.places.len() {
+            let unit = image.unit_bytes(number as u32).and_then(UnitRecord::split);
+            let (record, _) = unit.ok_or(ImageError::Record(SectionKind::Units.elf_name(), number))?;
+            image.units.push(record);
+        }
         Ok(image)
     }
 
@@ -93,23 +105,39 @@ impl<'a> Image<'a> {
         Index::new(self.section(SectionKind::ModuleIndex))
     }
 
-    /// The bytes of a unit's table.
-    pub fn unit_bytes(&self, number: u32) -> Option<&'a [u8]> {
-        let fixups = self.section(SectionKind::Fixups);
-        let start = self.units.get(number as usize)?.table as usize;
-        let end = self.units.get(number as usize + 1).map_or(fixups.len(), |next| next.table as usize);
-        fixups.get(start..end)
+    /// The number of the unit that lies there.
+    pub fn unit_at(&self, place: Range) -> Option<u32> {
+        let number = self.places.binary_search_by_key(&(place.start, place.size), |unit| (unit.start, unit.size));
+        number.ok().map(|number| number as u32)
+    }
+
+    /// The record of the unit that lies there.
+    pub fn unit_record(&self, place: Range) -> Option<&UnitRecord> {
+        self.units.get(self.unit_at(place)? as usize)
+    }
+
+    /// The bytes of a unit.
+    fn unit_bytes(&self, number: u32) -> Option<&'a [u8]> {
+        let place = self.places.get(number as usize)?;
+        let start = place.start as usize;
+        self.section(SectionKind::Units).get(start..start.checked_add(place.size as usize)?)
+    }
+
+    /// The bytes of a unit's table: its front and its back.
+    pub fn table_bytes(&self, number: u32) -> Option<(&'a [u8], &'a [u8])> {
+        let (record, table) = UnitRecord::split(self.unit_bytes(number)?)?;
+        table.split_at_checked(record.front as usize)
     }
 
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables<'a>> {
-        let record = self.units.get(number as usize)?;
-        UnitTables::decode(self.unit_bytes(number)?, record.front, record.origin())
+        let (record, table) = UnitRecord::split(self.unit_bytes(number)?)?;
+        UnitTables::decode(table, record.front, record.origin())
     }
 
-    /// Bytes that belong to a unit alone; 0 if there is no such unit.
-    pub fn unit_size(&self, number: u32) -> u32 {
-        let Some(unit) = self.units.get(number as usize) else { return 0 };
+    /// Bytes that belong alone to the unit that lies there; 0 if there is none.
+    pub fn unit_size(&self, place: Range) -> u32 {
+        let Some(unit) = self.unit_record(place) else { return 0 };
         unit.ranges().iter().fold(unit.mapped.size, |sum, range| sum.saturating_add(range.size))
     }
 
@@ -136,8 +164,8 @@ impl<'a> Image<'a> {
     }
 
     /// The path of a module's file at build time.
-    pub fn module_path(&self, module: &ModuleRecord) -> Option<String> {
-        Some(format!("{}/{}", self.directory_path(module.directory)?, self.text(module.file)))
+    pub fn module_path(&self, module: &ModuleRecord<'_>) -> Option<String> {
+        Some([&*self.directory_path(module.directory)?, "/", module.tail(), module.suffix].concat())
     }
 }
 

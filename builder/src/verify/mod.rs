@@ -61,7 +61,7 @@ pub fn round_trip(
 ) -> Result<RoundTrip, RoundTripError> {
     let mut findings = Vec::new();
     let modules: BTreeMap<&str, &ModuleRecord> =
-        image.modules.iter().filter(|m| m.kind == ModuleKind::Source).map(|m| (image.text(m.name), m)).collect();
+        image.modules.iter().filter(|m| m.kind == ModuleKind::Source).map(|m| (m.name, m)).collect();
     let options = DiscoverOptions {
         modules: Some(modules.keys().map(|n| (*n).to_owned()).collect()),
         roots: extra_roots(image, target),

@@ -1,4 +1,4 @@
-//! The module index: an open-addressing hash table from full module name to record number.
+//! The module index: an open-addressing hash table from full module name to the number of the module's record.
 //!
 //! A power of two of `u32` buckets, at least twice as many as modules; 0 is empty, otherwise record
 //! number + 1 and, in the highest byte, the highest byte of the hash: so a name that is not there, as those of the
@@ -6,8 +6,8 @@
 
 use super::codec::Writer;
 
-/// An index has fewer modules than this: what a bucket has room for beside the byte of the hash.
-pub const MAX_MODULES: u32 = TAG - 1;
+/// Records have smaller numbers than this: what a bucket has room for beside the byte of the hash.
+pub const MAX_NUMBER: u32 = TAG - 1;
 
 /// The lowest bit of the hash's byte in a bucket.
 const TAG: u32 = 1 << 24;
@@ -23,23 +23,26 @@ fn tag(hash: u32) -> u32 {
     hash & !(TAG - 1)
 }
 
-/// The table's bytes for the names, in record order, of fewer than [`MAX_MODULES`] modules.
-pub fn build_index<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<u8> {
-    let buckets = (names.len() * 2).next_power_of_two().max(2);
+/// The table's bytes for records: their names and numbers, in their order. `None` if a number is too large.
+pub fn build_index(records: &[(&str, u32)]) -> Option<Vec<u8>> {
+    let buckets = (records.len() * 2).next_power_of_two().max(2);
     let mut table = vec![0u32; buckets];
-    for (number, name) in names.enumerate() {
+    for &(name, number) in records {
+        if number >= MAX_NUMBER {
+            return None;
+        }
         let hash = hash_name(name.as_bytes());
         let mut at = hash as usize & (buckets - 1);
         while table[at] != 0 {
             at = (at + 1) & (buckets - 1);
         }
-        table[at] = tag(hash) | (number as u32 + 1);
+        table[at] = tag(hash) | (number + 1);
     }
     let mut w = Writer::new();
     for entry in table {
         w.u32(entry);
     }
-    w.bytes
+    Some(w.bytes)
 }
 
 /// A view of the table.
@@ -75,11 +78,13 @@ mod tests {
     #[test]
     fn every_name_leads_to_its_record_and_others_to_almost_none() {
         let names: Vec<String> = (0..3000).map(|n| format!("package{}.module{n}", n % 7)).collect();
-        let bytes = build_index(names.iter().map(String::as_str));
+        // Records are of different sizes.
+        let records: Vec<_> = names.iter().zip(0..).map(|(name, number)| (name.as_str(), number * 11)).collect();
+        let bytes = build_index(&records).unwrap();
         let index = Index::new(&bytes).unwrap();
         let candidates = |name: &str| index.candidates(name.as_bytes()).collect::<Vec<u32>>();
         for (number, name) in (0..).zip(&names) {
-            assert!(candidates(name).contains(&number));
+            assert!(candidates(name).contains(&(number * 11)));
         }
         let wrong: usize = (0..3000).map(|n| candidates(&format!("other{n}")).len()).sum();
         // One bucket in three is taken, and each has one byte of the hash.
@@ -88,9 +93,12 @@ mod tests {
 
     #[test]
     fn an_index_of_nothing_and_a_full_one_have_an_end() {
-        assert!(Index::new(&build_index([].into_iter())).unwrap().candidates(b"a").next().is_none());
+        assert!(Index::new(&build_index(&[]).unwrap()).unwrap().candidates(b"a").next().is_none());
         let full = [1u32, 2].map(u32::to_le_bytes).concat();
         assert!(Index::new(&full).unwrap().candidates(b"a").count() <= 2);
+        let last = |number| build_index(&[("a", number)]);
+        assert_eq!(Index::new(&last(MAX_NUMBER - 1).unwrap()).unwrap().candidates(b"a").next(), Some(MAX_NUMBER - 1));
+        assert!(last(MAX_NUMBER).is_none());
         assert!(Index::new(&full[..4]).is_some() && Index::new(&full[..6]).is_none() && Index::new(&[]).is_none());
     }
 }

@@ -30,7 +30,7 @@ pub use header::{
     dynamic_segment, find_header,
 };
 pub use identity::{SYMBOLS as IDENTITY_SYMBOLS, substitute_identity};
-pub use index::{Index, MAX_MODULES, build_index, hash_name};
+pub use index::{Index, MAX_NUMBER, build_index, hash_name};
 pub use modules::{
     DirectoryRecord, ModuleKind, ModuleRecord, NONE, RootKind, RootRecord, Stamp, TextRef, tables_checksum,
 };
@@ -42,7 +42,7 @@ pub use texts::{Characters, Entry, Text, TextTable, Texts};
 pub use units::{Range, UnitRecord};
 
 /// Version of everything in this module. A loader uses only images of its own version.
-pub const FORMAT_VERSION: u32 = 8;
+pub const FORMAT_VERSION: u32 = 9;
 
 /// How many bytes at the start of an image are enough to judge it.
 pub const FIRST_PAGE: usize = 4096;

@@ -2,6 +2,7 @@
 
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
+use super::units::Range;
 
 /// No module, directory, unit or object: an index or offset that is not there.
 pub const NONE: u32 = u32::MAX;
@@ -169,13 +170,14 @@ impl DirectoryRecord {
     }
 }
 
-/// One importable module.
+/// One importable module: all that has to be known of it to find it, with its texts, in one piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ModuleRecord {
+pub struct ModuleRecord<'a> {
     /// Full dotted name.
-    pub name: TextRef,
-    /// File name below `directory`: `os.py`, `json/__init__.py`; empty for namespace packages.
-    pub file: TextRef,
+    pub name: &'a str,
+    /// What the path of the file below `directory` has behind the last part of the name: `.py`, `/__init__.py`; empty for namespace
+    /// packages.
+    pub suffix: &'a str,
     /// Number of the directory whose search finds the module.
     pub directory: u32,
     /// For packages the number of the package's own directory (its `__path__`), otherwise [`NONE`].
@@ -184,59 +186,83 @@ pub struct ModuleRecord {
     pub kind: ModuleKind,
     /// Offset of the root code object; [`NONE`] where there is only a location.
     pub code: u32,
-    /// Number of the fixup unit; [`NONE`] where there is no code.
-    pub unit: u32,
-    /// What [`ModuleRecord::sum`] gives for the record and its file name.
-    pub checksum: u32,
+    /// Where its fixup unit lies in the section of these; nothing where there is no code.
+    pub unit: Range,
     /// Stamp of the source; zero where nothing is checked.
     pub stamp: Stamp,
 }
 
-impl ModuleRecord {
-    /// Size of a record.
-    pub const SIZE: usize = 64;
-    /// Appends the record.
-    pub fn encode(&self, w: &mut Writer) {
-        self.name.encode(w);
-        self.file.encode(w);
-        w.u32(self.directory);
-        w.u32(self.package);
-        w.u32(self.kind as u32);
-        w.u32(self.code);
-        w.u32(self.unit);
-        w.u32(self.checksum);
-        w.u64(self.stamp.mtime_ns as u64);
-        w.u64(self.stamp.size);
-        w.u64(self.stamp.hash);
+impl<'a> ModuleRecord<'a> {
+    /// What the offset of each record is a multiple of. The *number* of a record is its offset divided by that.
+    pub const ALIGN: usize = 8;
+
+    /// Bytes before the texts.
+    const HEAD: usize = 52;
+
+    /// The last part of the name.
+    pub fn tail(&self) -> &'a str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
     }
+
+    /// Whether the module is a package.
+    pub fn is_package(&self) -> bool {
+        self.package != NONE
+    }
+
+    /// Appends the record, and zeros up to where the next one starts; its number. `None` if a text is longer than those of any file.
+    pub fn encode(&self, w: &mut Writer) -> Option<u32> {
+        let start = w.bytes.len();
+        w.u32(0);
+        w.u16(self.name.len().try_into().ok()?);
+        w.u8(self.suffix.len().try_into().ok()?);
+        w.u8(self.kind as u8);
+        for number in [self.directory, self.package, self.code, self.unit.start, self.unit.size] {
+            w.u32(number);
+        }
+        for number in [self.stamp.mtime_ns as u64, self.stamp.size, self.stamp.hash] {
+            w.u64(number);
+        }
+        w.raw(self.name.as_bytes());
+        w.raw(self.suffix.as_bytes());
+        w.align(Self::ALIGN);
+        let (checksum, bytes) = w.bytes.get_mut(start..)?.split_first_chunk_mut::<4>()?;
+        *checksum = checksum32(&[bytes]).to_le_bytes();
+        u32::try_from(start / Self::ALIGN).ok()
+    }
+
     /// Takes a record.
-    pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
-        let name = TextRef::decode(r)?;
-        let file = TextRef::decode(r)?;
-        let directory = r.u32()?;
-        let package = r.u32()?;
-        let kind = match r.u32()? {
+    pub fn decode(r: &mut Reader<'a>) -> Option<Self> {
+        r.u32()?;
+        let [name, suffix] = [r.u16()?, r.u8()?.into()];
+        let kind = match r.u8()? {
             0 => ModuleKind::Source,
             1 => ModuleKind::Sourceless,
             2 => ModuleKind::Extension,
             3 => ModuleKind::Namespace,
             _ => return None,
         };
-        let code = r.u32()?;
-        let unit = r.u32()?;
-        let checksum = r.u32()?;
+        let (directory, package, code) = (r.u32()?, r.u32()?, r.u32()?);
+        let unit = Range { start: r.u32()?, size: r.u32()? };
         let stamp = Stamp { mtime_ns: r.u64()? as i64, size: r.u64()?, hash: r.u64()? };
-        Some(ModuleRecord { name, file, directory, package, kind, code, unit, checksum, stamp })
+        let mut text = |len: u16| std::str::from_utf8(r.take(len.into())?).ok();
+        let (name, suffix) = (text(name)?, text(suffix)?);
+        let size = Self::HEAD + name.len() + suffix.len();
+        r.take(size.next_multiple_of(Self::ALIGN) - size)?;
+        Some(ModuleRecord { name, suffix, directory, package, kind, code, unit, stamp })
     }
-    /// The checksum of the record with its name and that of its file.
-    pub fn sum(&self, name: &str, file: &str) -> u32 {
-        let mut w = Writer { bytes: Vec::with_capacity(Self::SIZE) };
-        ModuleRecord { checksum: 0, ..*self }.encode(&mut w);
-        checksum32(&[&w.bytes, name.as_bytes(), file.as_bytes()])
+
+    /// The same, and whether the record's checksum agrees with it.
+    pub fn decode_checked(r: &mut Reader<'a>) -> Option<(Self, bool)> {
+        let before = r.rest();
+        let module = Self::decode(r)?;
+        let (checksum, bytes) = before.get(..before.len() - r.rest().len())?.split_first_chunk::<4>()?;
+        Some((module, checksum32(&[bytes]) == u32::from_le_bytes(*checksum)))
     }
-    /// Whether the module is a package.
-    pub fn is_package(&self) -> bool {
-        self.package != NONE
+
+    /// The record with this number in the section of modules, if it is as the builder wrote it.
+    pub fn of_number(section: &'a [u8], number: u32) -> Option<Self> {
+        let mut r = Reader::new(section.get((number as usize).checked_mul(Self::ALIGN)?..)?);
+        Self::decode_checked(&mut r).filter(|(_, agrees)| *agrees).map(|(module, _)| module)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
 use super::modules::TextRef;
+use super::units::Range;
 
 /// The exact type of a named object's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,8 +90,8 @@ pub struct NamedRecord {
     pub name: TextRef,
     /// Type of its value.
     pub kind: ValueKind,
-    /// Number of its fixup unit.
-    pub unit: u32,
+    /// Where its fixup unit lies in the section of these.
+    pub unit: Range,
     /// Offset of the tuple of its leaves; [`super::NONE`] if the recipe takes none.
     pub leaves: u32,
     /// Offset of its recipe within the section of recipes.
@@ -107,14 +108,15 @@ pub struct NamedRecord {
 
 impl NamedRecord {
     /// Size of a record.
-    pub const SIZE: usize = 40;
+    pub const SIZE: usize = 44;
 
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
         self.name.encode(w);
         for word in [
             self.kind as u32,
-            self.unit,
+            self.unit.start,
+            self.unit.size,
             self.leaves,
             self.recipe,
             self.recipe_size,
@@ -133,7 +135,7 @@ impl NamedRecord {
         Some(NamedRecord {
             name,
             kind: ValueKind::ALL.into_iter().find(|k| *k as u32 == kind)?,
-            unit: r.u32()?,
+            unit: Range { start: r.u32()?, size: r.u32()? },
             leaves: r.u32()?,
             recipe: r.u32()?,
             recipe_size: r.u32()?,
@@ -168,7 +170,7 @@ mod tests {
             let mut record = NamedRecord {
                 name: TextRef { start: 1, len: 2 },
                 kind,
-                unit: 3,
+                unit: Range { start: 3, size: 7 },
                 leaves: 4,
                 recipe: 5,
                 recipe_size: 6,

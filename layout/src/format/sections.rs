@@ -6,22 +6,20 @@ use super::codec::{Reader, Writer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum SectionKind {
-    /// UTF-8 text that the other tables point into.
+    /// UTF-8 text that roots, directories and named objects point into.
     Text = 1,
     /// [`super::RootRecord`]s.
     Roots = 2,
     /// [`super::DirectoryRecord`]s.
     Directories = 3,
-    /// [`super::ModuleRecord`]s.
+    /// [`super::ModuleRecord`]s, each with its texts.
     Modules = 4,
     /// [`super::Index`]: hash table over module names.
     ModuleIndex = 5,
     /// [`super::ExternRecord`]s.
     Externs = 6,
-    /// [`super::UnitRecord`]s, by unit number.
+    /// Units one after the other: a [`super::UnitRecord`] and the table of its fixups.
     Units = 8,
-    /// The units' tables one after the other.
-    Fixups = 9,
     /// The objects.
     Objects = 11,
     /// JSON text about target and build, for people.
@@ -38,7 +36,7 @@ pub enum SectionKind {
 
 impl SectionKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [SectionKind; 14] = [
+    pub const ALL: [SectionKind; 13] = [
         SectionKind::Text,
         SectionKind::Roots,
         SectionKind::Directories,
@@ -46,7 +44,6 @@ impl SectionKind {
         SectionKind::ModuleIndex,
         SectionKind::Externs,
         SectionKind::Units,
-        SectionKind::Fixups,
         SectionKind::Objects,
         SectionKind::Notes,
         SectionKind::Named,
@@ -70,7 +67,6 @@ impl SectionKind {
             SectionKind::ModuleIndex => ".cds.index",
             SectionKind::Externs => ".cds.externs",
             SectionKind::Units => ".cds.units",
-            SectionKind::Fixups => ".cds.fixups",
             SectionKind::Objects => ".cds.objects",
             SectionKind::Notes => ".cds.notes",
             SectionKind::Named => ".cds.named",

@@ -100,7 +100,6 @@ proptest! {
     fn unit_records(numbers in vec(any::<u32>(), 6), table in vec(any::<u8>(), 0..50), changed in any::<usize>()) {
         let front = numbers[0] % (table.len() as u32 + 1);
         let record = UnitRecord {
-            table: numbers[1],
             front,
             bodies: Range { start: numbers[3], size: numbers[1] },
             written: Range { start: numbers[2], size: numbers[3] },
@@ -112,11 +111,53 @@ proptest! {
         let mut w = Writer::new();
         record.encode(&mut w);
         prop_assert_eq!(w.bytes.len(), UnitRecord::SIZE);
-        prop_assert_eq!(UnitRecord::decode(&mut Reader::new(&w.bytes)), Some(record));
+        w.raw(&table);
+        prop_assert_eq!(UnitRecord::split(&w.bytes), Some((record, &table[..])));
         // A changed byte of the record itself is seen in the checksum of the front.
         w.bytes[changed % (UnitRecord::SIZE - 8)] ^= 1;
         let other = UnitRecord::decode(&mut Reader::new(&w.bytes)).unwrap();
         prop_assert_ne!(other.front_sum(&table[..front as usize]), record.front_checksum);
+    }
+
+    #[test]
+    fn module_records(
+        numbers in vec(any::<u32>(), 9),
+        texts in vec(("[a-zä.]{0,40}", "[./a-z_ü]{0,20}"), 1..5),
+        changed in any::<usize>(),
+    ) {
+        let kinds = [ModuleKind::Source, ModuleKind::Sourceless, ModuleKind::Extension, ModuleKind::Namespace];
+        let first = ModuleRecord {
+            name: "",
+            suffix: "",
+            directory: numbers[0],
+            package: numbers[1],
+            kind: kinds[numbers[2] as usize % kinds.len()],
+            code: numbers[3],
+            unit: Range { start: numbers[4], size: numbers[5] },
+            stamp: Stamp {
+                mtime_ns: -i64::from(numbers[6]) << 20,
+                size: u64::from(numbers[7]) << 9,
+                hash: u64::from(numbers[8]) << 31,
+            },
+        };
+        let modules: Vec<ModuleRecord<'_>> = texts.iter().map(|(name, suffix)| ModuleRecord { name, suffix, ..first }).collect();
+        let mut w = Writer::new();
+        let places: Vec<u32> = modules.iter().map(|module| module.encode(&mut w).unwrap()).collect();
+        let mut r = Reader::new(&w.bytes);
+        for (module, number) in modules.iter().zip(&places) {
+            prop_assert_eq!(r.rest().len(), w.bytes.len() - *number as usize * ModuleRecord::ALIGN);
+            prop_assert_eq!(ModuleRecord::decode_checked(&mut r), Some((*module, true)));
+            prop_assert_eq!(ModuleRecord::of_number(&w.bytes, *number), Some(*module));
+        }
+        prop_assert!(r.is_empty());
+        // A changed byte is seen wherever it is.
+        let end = places.get(1).map_or(w.bytes.len(), |next| *next as usize * ModuleRecord::ALIGN);
+        w.bytes[changed % end] ^= 1;
+        prop_assert_eq!(ModuleRecord::of_number(&w.bytes, 0), None);
+        let (name, suffix) = ("n".repeat(1 << 16), "s".repeat(1 << 8));
+        for (name, suffix) in [(&*name, ""), ("n", &*suffix)] {
+            prop_assert_eq!(ModuleRecord { name, suffix, ..first }.encode(&mut Writer::new()), None);
+        }
     }
 
     #[test]
@@ -138,6 +179,10 @@ proptest! {
         let mut r = Reader::new(&bytes);
         while NamedRecord::decode(&mut r).is_some() {}
         let mut r = Reader::new(&bytes);
-        while ModuleRecord::decode(&mut r).is_some() {}
+        while ModuleRecord::decode_checked(&mut r).is_some() {}
+        for number in [0, 1, 30, u32::MAX] {
+            let _ = ModuleRecord::of_number(&bytes, number);
+        }
+        let _ = UnitRecord::split(&bytes);
     }
 }

@@ -1,4 +1,4 @@
-//! Where each unit's objects and its fixup table lie.
+//! Where each unit's objects lie: the start of its piece of the section of units, which its fixup table follows.
 
 use super::checksum::checksum32;
 use super::codec::{Reader, Writer};
@@ -29,9 +29,7 @@ impl Range {
 /// A unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UnitRecord {
-    /// Offset of its table within the fixups. The table ends where the next unit's starts.
-    pub table: u32,
-    /// Size of the table's front.
+    /// Size of the front of its table, which follows on the record.
     pub front: u32,
     /// Code of the module and of its classes, its constants and names, which nothing else points to: the root first, and each before
     /// what it points to. It runs once, as objects that are made of these and gone when they have run.
@@ -72,7 +70,16 @@ impl UnitRecord {
     }
 
     /// Size of a record.
-    pub const SIZE: usize = 56;
+    pub const SIZE: usize = 52;
+
+    /// What the offset of each unit in its section is a multiple of.
+    pub const ALIGN: u32 = 8;
+
+    /// The record and the table of a unit.
+    pub fn split(unit: &[u8]) -> Option<(UnitRecord, &[u8])> {
+        let mut r = Reader::new(unit);
+        Some((UnitRecord::decode(&mut r)?, r.rest()))
+    }
 
     /// With the checksums of the table `bytes`.
     pub fn seal(self, bytes: &[u8]) -> Option<Self> {
@@ -95,7 +102,6 @@ impl UnitRecord {
     /// Appends the record.
     pub fn encode(&self, w: &mut Writer) {
         for number in [
-            self.table,
             self.front,
             self.bodies.start,
             self.bodies.size,
@@ -117,7 +123,6 @@ impl UnitRecord {
     /// Takes a record.
     pub fn decode(r: &mut Reader<'_>) -> Option<Self> {
         Some(UnitRecord {
-            table: r.u32()?,
             front: r.u32()?,
             bodies: Range { start: r.u32()?, size: r.u32()? },
             written: Range { start: r.u32()?, size: r.u32()? },

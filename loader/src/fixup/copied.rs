@@ -107,10 +107,10 @@ impl Fixups {
 
     /// Reads the unit from a file, or from the mapping.
     fn read(&self, task: &Task<'_>, file: Option<&File>) -> Result<Copy, Failure> {
-        let Task { image, number, .. } = *task;
+        let Task { image, unit, .. } = *task;
         let unit = match file {
-            Some(file) => image.read_unit(file, number)?,
-            None => image.unit(number).ok_or(Failure::Malformed)?,
+            Some(file) => image.read_unit(file, unit)?,
+            None => image.unit(unit).ok_or(Failure::Malformed)?,
         };
         let (bodies, own) = image.objects.own_ranges(&unit.record)?;
         // Nothing moves the addresses of bodies.

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicBool;
 
 use cds_layout::cpython::{Head, Layout};
-use cds_layout::format::{self, CHUNK, MAX_SPAN, Name, Slots, UnitRecord, UnitUse};
+use cds_layout::format::{self, CHUNK, MAX_SPAN, Name, Range, Slots, UnitRecord, UnitUse};
 use pyo3_ffi as ffi;
 
 use crate::arena::Arena;
@@ -29,8 +29,8 @@ const BUSY: u64 = 0;
 const FAILED: u64 = 1;
 const DONE: u64 = 2;
 
-/// Bits of the number of a unit, which is a module's or a named object's, and of a piece of the pool.
-const UNITS: u32 = 25;
+/// Bits of the number of a unit, which tells where it lies in the image, and of a piece of the pool.
+const UNITS: u32 = (MAX_SPAN / UnitRecord::ALIGN as u64).ilog2() + 1;
 const CHUNKS: u32 = (MAX_SPAN / CHUNK as u64).ilog2() + 1;
 
 /// How many strings ahead of the one that is interned memory is asked for: about as long as that takes.
@@ -65,7 +65,7 @@ pub struct Fixups {
 /// What is to be done: a unit that nobody has used.
 struct Task<'a> {
     image: &'a Image,
-    number: u32,
+    unit: Range,
     filename: Option<&'a Filename<'a>>,
     /// How far the interpreter's objects are from the words in the file.
     externs: u64,
@@ -79,6 +79,15 @@ struct Ready {
     bodies: Bodies,
     /// Where its objects are among the copies, if they were copied.
     offset: u32,
+}
+
+/// The number of a unit.
+fn number(unit: Range) -> Result<u32, Failure> {
+    if unit.start.is_multiple_of(UnitRecord::ALIGN) {
+        Ok(unit.start / UnitRecord::ALIGN)
+    } else {
+        Err(Failure::Malformed)
+    }
 }
 
 /// A string that is not where slots have it.
@@ -106,26 +115,26 @@ impl Fixups {
     }
 
     /// Makes the objects of a named object's unit usable.
-    pub fn fix<'a>(&self, image: &'a Image, number: u32) -> Result<Memory<'a>, Failure> {
-        let offset = match self.state(number)? {
+    pub fn fix<'a>(&self, image: &'a Image, unit: Range) -> Result<Memory<'a>, Failure> {
+        let offset = match self.state(unit)? {
             Some(offset) => offset,
-            None => self.once(image, number, None, |_| Ok(()))?.0,
+            None => self.once(image, unit, None, |_| Ok(()))?.0,
         };
-        let unit = image.unit_record(number).ok_or(Failure::Malformed)?;
-        self.memory(image, &unit, offset)
+        let record = image.unit_record(unit).ok_or(Failure::Malformed)?;
+        self.memory(image, &record, offset)
     }
 
     /// Makes the objects of a module's unit usable, once; its code, which is at the offset `root`.
-    pub fn code(&self, image: &Image, number: u32, filename: &Filename<'_>, root: u32) -> Result<Object, Failure> {
-        match self.state(number)? {
+    pub fn code(&self, image: &Image, unit: Range, filename: &Filename<'_>, root: u32) -> Result<Object, Failure> {
+        match self.state(unit)? {
             Some(_) => Err(Failure::Gone),
-            None => Ok(self.once(image, number, Some(filename), |bodies| self.bodies.make(bodies, root))?.1),
+            None => Ok(self.once(image, unit, Some(filename), |bodies| self.bodies.make(bodies, root))?.1),
         }
     }
 
     /// The offset of a copy, or any number for a unit in place, if it was made usable; `None` if nobody has used it.
-    fn state(&self, number: u32) -> Result<Option<u32>, Failure> {
-        match self.units.get(number) {
+    fn state(&self, unit: Range) -> Result<Option<u32>, Failure> {
+        match self.units.get(number(unit)?) {
             None => Ok(None),
             Some(BUSY) => Err(Failure::Busy),
             Some(FAILED) => Err(Failure::Malformed),
@@ -139,17 +148,18 @@ impl Fixups {
     fn once<T>(
         &self,
         image: &Image,
-        number: u32,
+        unit: Range,
         filename: Option<&Filename<'_>>,
         make: impl FnOnce(&Bodies) -> Result<T, Failure>,
     ) -> Result<(u32, T), Failure> {
+        let number = number(unit)?;
         // Should anything below run Python code after all, it gets an error and not half a unit.
         if !self.units.try_set(number, BUSY) {
             return Err(Failure::Python);
         }
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
-            let task = Task { image, number, filename, externs, moves: image.objects.moves(externs) };
+            let task = Task { image, unit, filename, externs, moves: image.objects.moves(externs) };
             let (bodies, offset) = self.apply(&task)?;
             let made = make(&bodies);
             self.bodies.done(bodies);
@@ -179,7 +189,7 @@ impl Fixups {
     /// A unit whose objects are where they were mapped.
     fn in_place(&self, task: &Task<'_>) -> Result<Ready, Failure> {
         let Task { image, ref moves, .. } = *task;
-        let unit = image.unit(task.number).ok_or(Failure::Malformed)?;
+        let unit = image.unit(task.unit).ok_or(Failure::Malformed)?;
         image.reads_mapping(unit.record.bodies);
         if unit.front()?.has_text_words().ok_or(Failure::Malformed)? {
             return Err(Failure::Malformed);

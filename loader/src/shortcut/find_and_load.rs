@@ -33,7 +33,7 @@ pub struct Import<'a> {
     names: Option<(&'a str, &'a str)>,
     /// Number of its record.
     pub number: u32,
-    module: ModuleRecord,
+    module: ModuleRecord<'static>,
     /// Packages around it that are to be locked as well.
     packages: Vec<Object>,
 }

@@ -13,7 +13,7 @@ use crate::spec;
 struct Candidate {
     fullname: Object,
     number: u32,
-    module: ModuleRecord,
+    module: ModuleRecord<'static>,
     finders: Object,
 }
 

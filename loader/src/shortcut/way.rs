@@ -115,7 +115,7 @@ impl Way {
         fullname: &Object,
         tail: &str,
         number: u32,
-        module: &ModuleRecord,
+        module: &ModuleRecord<'static>,
         path: &Object,
     ) -> Result<File, Aside> {
         let active = self.active;
