@@ -224,9 +224,11 @@ impl<'a> Collector<'a, '_> {
                     Some(Filename { string: Name::Text(slots), .. }) => slots,
                     _ => 0,
                 };
+                let [bodies, ..] = self.placement.ranges(unit as usize);
+                let stays = slot.wrapping_sub(bodies.start) >= bodies.size;
                 let string = match place(child) {
                     Place::Object(offset) => Name::Own(offset),
-                    Place::Text(_) | Place::Nowhere => Name::Text(slots + 1),
+                    Place::Text(_) | Place::Nowhere => Name::Text(slots + u32::from(stays)),
                 };
                 fixups.filename = Some(Filename { string, interned: self.layout.code.interns_filename });
             }

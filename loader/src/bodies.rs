@@ -58,11 +58,6 @@ impl Bodies {
         Ok(is_own)
     }
 
-    /// How many slots hold an address.
-    pub fn count(&self, address: u64) -> usize {
-        self.words.iter().filter(|word| **word == address).count()
-    }
-
     /// Their words.
     pub fn words(&mut self) -> &mut [u64] {
         &mut self.words

@@ -71,8 +71,7 @@ fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> py::Result
         }
         return Ok(None);
     };
-    let tail = name.rsplit('.').next().unwrap_or(name);
-    let search = Search { active, module: &module, fullname, tail };
+    let search = Search { active, module: &module, fullname };
     let spec = if module.kind == ModuleKind::Namespace {
         Err(Aside::Namespace)
     } else if module.kind == ModuleKind::Source && active.was_handed_out(number) {

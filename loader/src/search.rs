@@ -23,8 +23,6 @@ pub struct Search<'a> {
     pub module: &'a ModuleRecord<'static>,
     /// The full name, as given to `find_spec`.
     pub fullname: &'a Object,
-    /// The part of it behind the last dot.
-    pub tail: &'a str,
 }
 
 /// What makes a path entry's importer.
@@ -163,20 +161,20 @@ impl Search<'_> {
     fn listed(&self, path: &Object, metadata: Option<fs::Metadata>, finder: Option<&Object>) -> Result<bool, Aside> {
         let path = py::path_bytes(path)?;
         let path = path.bytes()?;
-        let tail = self.tail.as_bytes();
+        let tail = self.module.tail();
         let metadata = metadata.map_or_else(|| fs::metadata(as_path(path)), Ok);
         let Some(listing) = self.listing(path, metadata, finder) else { return Ok(true) };
         // Most directories have nothing that starts like the module.
-        if !listing.provides(tail) {
+        if !listing.provides(tail.as_bytes()) {
             return Ok(false);
         }
-        if self.suffix_of(&listing, self.tail).is_some() {
+        if self.suffix_of(&listing, tail).is_some() {
             return Ok(true);
         }
-        if !listing.contains(tail) {
+        if !listing.contains(tail.as_bytes()) {
             return Ok(false);
         }
-        let inside = self.names_in(&[path, b"/", tail].concat());
+        let inside = self.names_in(&[path, b"/", tail.as_bytes()].concat());
         Ok(inside.is_none_or(|inside| self.suffix_of(&inside, "__init__").is_some()))
     }
 
@@ -239,7 +237,7 @@ impl Search<'_> {
         let metadata = fs::metadata(&directory.path).map_err(|_| changed())?;
         let as_built = directory.record.agrees(mtime_ns(&metadata));
         let names = || self.known_names(&directory.path, &metadata, finder);
-        let tail = self.tail;
+        let tail = self.module.tail();
 
         if self.module.is_package() {
             let suffix = self.module.suffix.strip_prefix("/__init__").ok_or(Malformed)?;

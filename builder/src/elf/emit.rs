@@ -5,10 +5,9 @@
 //! File offsets equal positions.
 
 use super::machine::Machine;
-use super::windows::table_start;
+use super::windows::{dynamic_start, table_start};
 use cds_layout::format::{
-    CHUNK, HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, SEGMENT_ALIGN, Section, SectionKind,
-    Writer as Bytes, checksum32,
+    CHUNK, HEADER_SIZE, Header, IMAGE_SYMBOL, NOTE_NAME, NOTE_TYPE, Section, SectionKind, Writer as Bytes, checksum32,
 };
 use object::elf;
 use object::write::StringId;
@@ -143,7 +142,7 @@ fn reserve(
         tables.push(narrow(w.reserve(*size as u64, 8))?);
     }
     let read_only_end = narrow(w.reserved_len())?;
-    w.reserve_until(w.reserved_len().next_multiple_of(SEGMENT_ALIGN));
+    w.reserve_until(dynamic_start(w.reserved_len()));
     let dynamic = narrow(w.reserve_dynamic(DYNAMIC_ENTRIES))?;
     let dynamic_end = narrow(w.reserved_len())?;
     let objects = narrow(w.reserve(objects as u64, OBJECT_ALIGN))?;

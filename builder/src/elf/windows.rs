@@ -5,7 +5,7 @@
 //! and addresses agree in these bits. Elsewhere they may not, and where a page is as large as a window there are no neighbours: nothing
 //! is lost then but the gaps.
 
-use cds_layout::format::SectionKind;
+use cds_layout::format::{CHUNK, SEGMENT_ALIGN, SectionKind};
 
 /// Bytes that are mapped around a fault.
 const WINDOW: u64 = 64 * 1024;
@@ -26,6 +26,13 @@ pub fn table_start(tables: &[(SectionKind, usize)], number: usize, end: u64) -> 
         return start;
     }
     start + (WINDOW / 2 + WINDOW - middle % WINDOW) % WINDOW
+}
+
+/// Where `.dynamic` is to start, if the read-only segment ends at `end`: it has the last page of a window. The linker reads it in every
+/// process, and the objects, which begin with the next window, are no neighbours of it. The segments have no page in common, however large
+/// pages are.
+pub fn dynamic_start(end: u64) -> u64 {
+    end.next_multiple_of(SEGMENT_ALIGN) + SEGMENT_ALIGN.max(WINDOW) - u64::from(CHUNK)
 }
 
 #[cfg(test)]
@@ -53,6 +60,15 @@ mod tests {
         // Many texts of few modules.
         let tables = [(Modules, 640), (Numbered, 70_000), (Units, 480)];
         assert_eq!(starts(&tables), [WINDOW / 2 - 640, WINDOW / 2, WINDOW / 2 + 70_000]);
+    }
+
+    #[test]
+    fn objects_are_no_neighbours_of_what_the_linker_reads() {
+        for end in [1, WINDOW - 1, WINDOW, WINDOW + 1, 5 * WINDOW + 77] {
+            let start = dynamic_start(end);
+            assert_eq!((start + u64::from(CHUNK)) % WINDOW, 0);
+            assert!(start / SEGMENT_ALIGN * SEGMENT_ALIGN >= end && start - end < 2 * WINDOW, "{end}: {start}");
+        }
     }
 
     #[test]

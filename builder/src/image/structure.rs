@@ -66,6 +66,13 @@ impl Checker<'_, '_> {
         self.inside(Range { start: offset, size: SLOT }) && offset.is_multiple_of(SLOT)
     }
 
+    /// How many words of a range are this one.
+    fn count(&self, range: Range, word: u64) -> usize {
+        let bytes = self.image.section(SectionKind::Objects).get(range.start as usize..).unwrap_or_default();
+        let words = bytes.chunks_exact(SLOT as usize).take((range.size / SLOT) as usize);
+        words.filter(|bytes| **bytes == word.to_le_bytes()).count()
+    }
+
     fn modules(&mut self) {
         let image = self.image;
         for (number, directory) in image.directories.iter().enumerate() {
@@ -230,9 +237,13 @@ impl Checker<'_, '_> {
             if !is_right {
                 self.report("fixups", format!("unit {number} has strings of a kind that its use does not know"));
             }
-            let words = record.whole().map_or(0, |own| own.size / SLOT);
-            if matches!(unit.filename, Some(Filename { string: Name::Text(slots), .. }) if slots > words) {
-                self.report("fixups", format!("unit {number} has its file name more often than it has words"));
+            if let Some(Filename { string: Name::Text(slots), .. }) = unit.filename {
+                let word = image.address(objects).wrapping_add(unit.texts.texts.len() as u64 * u64::from(SLOT));
+                let holding = self.count(record.staying().unwrap_or_default(), word);
+                if holding != slots as usize {
+                    let what = format!("unit {number} says that {slots} slots hold its file name, and {holding} do");
+                    self.report("fixups", what);
+                }
             }
             if own_name.is_some_and(|string| !self.is_place(string)) {
                 self.report("fixups", format!("the file name of unit {number} lies outside the objects"));

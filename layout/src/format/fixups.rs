@@ -11,7 +11,7 @@
 //! | strings | offsets / 8 of the image's own copies of interned strings, in the same way; of units that are used in place |
 //! | texts | interned strings of units that are copied (`texts.rs`) |
 //! | frozensets | groups (offset of the tuple of items / 8, block of one slot list), in order of creation |
-//! | filename | flags (bit 0: to be interned, bit 1: there is a string), offset of the string / 8, or else the number of slots; empty if the unit has no file |
+//! | filename | flags (bit 0: to be interned, bit 1: there is a string), offset of the string / 8, or else the number of slots beyond the bodies; empty if the unit has no file |
 //!
 //! The *back* is read where a prediction failed:
 //!
@@ -43,7 +43,7 @@ pub struct Group {
 pub enum Name {
     /// The image's own one with the predicted path is at this offset.
     Own(u32),
-    /// The loader has it. So many slots hold the word of one text more than the unit has.
+    /// The loader has it. So many slots beyond the bodies hold the word of one text more than the unit has.
     Text(u32),
 }
 

@@ -18,7 +18,7 @@ use crate::unit::Unit;
 /// As many strings as most units have.
 const TEXTS: usize = 256;
 
-/// A string, and in how many slots it is.
+/// A string, and in how many slots it is that stay.
 type Slots = (*mut PyObject, usize);
 
 /// A unit as it was read, and memory for it.
@@ -69,7 +69,7 @@ impl Fixups {
         objects.adapt(copy.words(), &moves, &texts);
         objects.adapt(copy.bodies.words(), &moves, &texts);
         if let Some((string, slots)) = filename {
-            keep_file_name(string, slots.saturating_sub(copy.bodies.count(string as u64)));
+            keep_file_name(string, slots);
         }
         self.copies.shrink(offset, size, size - room.left());
         Ok(Ready { unit: copy.unit, bodies: copy.bodies, offset })
@@ -127,10 +127,10 @@ impl Fixups {
     }
 
     /// Addresses of the strings that the image has no objects for, in their order: the name of the file is the last one, of which a
-    /// reference was taken. In how many slots it is.
+    /// reference was taken. In how many slots it is that stay.
     fn texts(&self, task: &Task<'_>, unit: &Unit, room: &mut Room) -> Result<(Vec<u64>, Option<Slots>), Failure> {
         let Task { image, externs, ref moves, .. } = *task;
-        let (front, whole) = (unit.front()?, unit.record.whole().ok_or(Failure::Malformed)?);
+        let (front, staying) = (unit.front()?, unit.record.staying().ok_or(Failure::Malformed)?);
         let mut texts = Vec::new();
         texts.try_reserve(TEXTS).map_err(|_| Failure::Python)?;
         let mut push = |string: *mut _| {
@@ -154,7 +154,7 @@ impl Fixups {
             && let Name::Text(slots) = filename.string
         {
             // A reference is taken for each: there are no more than words.
-            if slots > whole.size / SLOT {
+            if slots > staying.size / SLOT {
                 return Err(Failure::Malformed);
             }
             let path = task.filename.ok_or(Failure::Malformed)?.path.clone().into_ptr();

@@ -271,11 +271,13 @@ impl Fixups {
             let string = if filename.predicted { predicted } else { filename.path.clone().into_ptr() };
             let string = self.file_name(string, interned)?;
             if string != predicted {
+                let [range, staying @ ..] = unit.record.ranges();
+                memory.replace_in(range, predicted as u64, string as u64)?;
                 let mut slots = 0;
-                for range in unit.record.ranges() {
+                for range in staying {
                     slots += memory.replace_in(range, predicted as u64, string as u64)?;
                 }
-                keep_file_name(string, slots.saturating_sub(bodies.count(string as u64)));
+                keep_file_name(string, slots);
             }
         }
         Ok((bodies, offset))

@@ -27,8 +27,6 @@ pub struct Import<'a> {
     pub likeness: &'static Likeness,
     /// The full name of the module.
     pub name: &'a Object,
-    /// The same as text.
-    text: &'a str,
     /// Names of the package around it, and its own in that.
     names: Option<(&'a str, &'a str)>,
     /// Number of its record.
@@ -95,7 +93,7 @@ impl<'a> Import<'a> {
         }
         let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
         let names = text.rsplit_once('.');
-        let mut import = Import { way, known, likeness, name, text, names, number, module, packages: Vec::new() };
+        let mut import = Import { way, known, likeness, name, names, number, module, packages: Vec::new() };
         if known.form.locks_packages {
             import.packages = import.packages_to_lock(text)?.ok_or(Aside::Replaced)?;
         }
@@ -186,8 +184,7 @@ impl<'a> Import<'a> {
     /// Everything that is needed of a module that the image has, and that the ordinary search would find now.
     fn prepare(&self, path: &Object, package: Option<&Object>) -> Result<Prepared, Aside> {
         let active = self.way.active;
-        let tail = self.names.map_or(self.text, |(_, tail)| tail);
-        let file = self.way.find(self.name, tail, self.number, &self.module, path)?;
+        let file = self.way.find(self.name, self.number, &self.module, path)?;
         let cached = match self.likeness.has_cached {
             true => spec::cached(active, &self.module, &file.text, &file.path)?,
             false => None,

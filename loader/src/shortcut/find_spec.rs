@@ -64,9 +64,7 @@ fn candidate(way: &Way, fullname: &Object) -> Result<Candidate, Aside> {
 fn search(way: &Way, candidate: Candidate, path: &Object) -> py::Result<Object> {
     let Candidate { fullname, number, module, finders } = candidate;
     let found = || {
-        let name = fullname.text()?;
-        let tail = name.rsplit('.').next().unwrap_or(name);
-        let file = way.find(&fullname, tail, number, &module, path)?;
+        let file = way.find(&fullname, number, &module, path)?;
         let (spec, loader) = spec::of_file(way.active, &module, &fullname, &file.text, &file.path)?;
         let found = Found { loader, fullname: fullname.clone(), number, module, path: file.path };
         way.active.set_found(Some(found));

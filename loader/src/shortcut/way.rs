@@ -109,11 +109,10 @@ impl Way {
         }
     }
 
-    /// The file of a module of the image that the ordinary search would find now; `tail` is the end of its name. Any error leads to the ordinary search.
+    /// The file of a module of the image that the ordinary search would find now. Any error leads to the ordinary search.
     pub fn find(
         &self,
         fullname: &Object,
-        tail: &str,
         number: u32,
         module: &ModuleRecord<'static>,
         path: &Object,
@@ -123,7 +122,7 @@ impl Way {
         if !importlib.is_original(Some(&active.finder))? || !importlib.has_same_caches()? {
             return Err(Aside::Replaced);
         }
-        let search = Search { active, module, fullname, tail };
+        let search = Search { active, module, fullname };
         search.agrees(Some(path).filter(|path| !path.is_none()))?;
         // The ordinary finder looks whether the file is there, and the loader for its stamp: here once for both.
         let text = active.file(module)?;
