@@ -8,7 +8,7 @@ use crate::named::{self, NamedObject, ObjectError, ObjectSource};
 use crate::objects::{self, Objects, Placement, Predictions, TooLarge, TooManyCodes, Use};
 use crate::share::{self, Constants, ModuleGraph, Node};
 use crate::stats::{self, Notes};
-use crate::tables::{self, BuiltObject, Plan, Tables, TooManyModules};
+use crate::tables::{self, BuiltObject, NoRoom, Plan, Tables};
 use crate::target::Target;
 use crate::window::{Externs, NoWindow, preferred_base};
 use cds_layout::cpython::Layout;
@@ -75,7 +75,7 @@ pub enum BuildError {
     #[error("machine {0} is not supported")]
     Machine(u16),
     #[error(transparent)]
-    TooManyModules(#[from] TooManyModules),
+    NoRoom(#[from] NoRoom),
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
     #[error(transparent)]

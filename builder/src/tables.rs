@@ -15,6 +15,7 @@ use cds_layout::format::{
     encode_numbered, tables_checksum,
 };
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// The records of an image.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ pub struct Plan<'a> {
 }
 
 /// Assembles the records.
-pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, TooManyModules> {
+pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
     let (units, places) = fixups::encode(plan.units, placement);
     let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
@@ -107,9 +108,9 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, TooManyModules
     let mut modules = Writer::new();
     let mut names = Vec::with_capacity(order.len());
     // The likely ones last: behind them come the likely texts of units.
-    for number in order.into_iter().rev() {
-        let found = &discovery.modules[number];
-        let unit = with_code.get(&number).copied();
+    for module in order.into_iter().rev() {
+        let found = &discovery.modules[module];
+        let unit = with_code.get(&module).copied();
         let kind = match found.kind {
             FoundKind::Source => ModuleKind::Source,
             FoundKind::Sourceless => ModuleKind::Sourceless,
@@ -124,7 +125,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, TooManyModules
         let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
         let record = ModuleRecord {
             name: &found.name,
-            suffix: found.suffix(),
+            suffix: &found.suffix,
             directory: numbers[&(found.root, &*found.directory)],
             package: package.unwrap_or(NONE),
             kind,
@@ -132,10 +133,10 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, TooManyModules
             unit: unit.map_or(Range::default(), |unit| places[unit as usize]),
             stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
         };
-        let number = record.encode(&mut modules).expect("names of files are short");
+        let number = record.encode(&mut modules).ok_or_else(|| NoRoom::Name(found.path.clone()))?;
         names.push((&*found.name, number));
     }
-    let index = build_index(&names).ok_or(TooManyModules(names.len()))?;
+    let index = build_index(&names).ok_or(NoRoom::Modules(names.len()))?;
     let module_count = names.len() as u32;
     let externs =
         plan.externs.iter().map(|&(object, link)| ExternRecord { object, predicted: window.word(link) }).collect();
@@ -256,10 +257,15 @@ impl Tables {
     }
 }
 
-/// There is no room for the records of so many modules in one image.
+/// Records have no room for something.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} modules are too many for one image; build several or exclude modules with `--exclude`")]
-pub struct TooManyModules(usize);
+#[allow(missing_docs)]
+pub enum NoRoom {
+    #[error("{0} modules are too many for one image; build several or exclude modules with `--exclude`")]
+    Modules(usize),
+    #[error("the name of `{0}` is too long; exclude the module with `--exclude`")]
+    Name(PathBuf),
+}
 
 /// The modules that have records, the likely ones first and those without code last, but for the standard library's extension modules,
 /// of which every program needs some: those are first. `with_code` has the units of modules.
@@ -285,10 +291,14 @@ fn directories_in_order<'a>(discovery: &'a Discovery, order: &[usize]) -> Vec<(u
     let mut ranks: HashMap<(usize, &str), usize> = HashMap::new();
     for (rank, &module) in order.iter().enumerate() {
         let found = &discovery.modules[module];
-        ranks.entry((found.root, &found.directory)).or_insert(rank);
+        // The loader looks at a package's own directory as well.
+        let own = found.package_directory().and_then(|own| discovery.directories.get_key_value(&(found.root, own)));
+        let own = own.map(|((root, below), _)| (*root, &**below));
+        for directory in [(found.root, &*found.directory)].into_iter().chain(own) {
+            ranks.entry(directory).or_insert(rank);
+        }
     }
     let mut directories: Vec<_> = discovery.directories.keys().map(|(root, below)| (*root, &**below)).collect();
-    // Of a package the modules in it count, too: whoever imports one of them has imported the package before.
     directories.sort_by_key(|directory| ranks.get(directory).copied().unwrap_or(usize::MAX));
     directories
 }

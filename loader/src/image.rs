@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cds_layout::format::{
     DirectoryRecord, ExternRecord, Header, Index, ModuleRecord, NamedRecord, Numbered, Range, Reader, RootRecord, SLOT,
-    Section, SectionKind, StaticRecord, TextRef, UnitRecord, UnitUse, checksum32, tables_checksum,
+    Section, SectionKind, StaticRecord, TextRef, UnitUse, checksum32, tables_checksum,
 };
 
 use crate::file::{self, ImageFile};
@@ -208,11 +208,6 @@ impl Image {
     fn unit_bytes(&self, unit: Range) -> Option<&'static [u8]> {
         let start = unit.start as usize;
         self.tables.units.get(start..start.checked_add(unit.size as usize)?)
-    }
-
-    /// The record of a unit that was checked before.
-    pub fn unit_record(&self, unit: Range) -> Option<UnitRecord> {
-        UnitRecord::split(self.unit_bytes(unit)?).map(|(record, _)| record)
     }
 
     /// A unit, where it is mapped.

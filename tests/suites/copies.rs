@@ -18,6 +18,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("verified", verified),
             ("bodies", bodies),
             ("tables_verified", tables_verified),
+            ("one_unit_for_two", one_unit_for_two),
             ("more_names_than_words", more_names_than_words),
             ("one_damaged", one_damaged),
             ("overwritten", overwritten),
@@ -224,6 +225,14 @@ fn tables_verified(python: &Interpreter) -> Result<()> {
     let room = if image[room] == 0x80 { room + 1 } else { room };
     ensure!(texts > 0 && image[room] & 0x7f != 0, "no room for strings, or none to take away");
     see(room, image[room] & 0x80, "has no room for its strings")?;
+    // How many slots hold the file name: those of the functions, and not that of the module's code.
+    let names_of_file = table + unit.front as usize - 1;
+    ensure!(image[names_of_file] == 40, "{} slots with the file name", image[names_of_file]);
+    see(names_of_file, 41, "unit 0 says that 41 slots hold its file name, and 40 do")?;
+    // The size of the unit, in the record of a module, and a letter of its name.
+    let module = bytes(places.modules).start;
+    see(module + 27, 0x7f, "has no fixup unit")?;
+    see(module + 52, 0xff, "record 0 is damaged")?;
     if python.linking() == Linking::Static {
         println!("skipped on {}: chunks of the pool, because there is nothing to do to them", python.label);
         return Ok(());
@@ -231,6 +240,48 @@ fn tables_verified(python: &Interpreter) -> Result<()> {
     let back = table + unit.front as usize;
     ensure!(image[back] > 0 && image[back] < 0x80, "a unit without chunks of the pool, or with too many for this test");
     see(back + 1, image[back + 1] + 1, "does not list its chunk")
+}
+
+/// `verify` sees when two modules have one unit, even if the checksums of their records are right; the loader leaves
+/// both of them to the ordinary import, or one.
+fn one_unit_for_two(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let image = read(environment.image())?;
+    let places = Places::of(&image)?;
+    let modules = places.modules.position as usize..(places.modules.position + places.modules.size) as usize;
+    let mut reader = Reader::new(&image[modules.clone()]);
+    let records: Vec<ModuleRecord> = std::iter::from_fn(|| ModuleRecord::decode(&mut reader)).collect();
+    ensure!(records.len() == MODULES.len(), "{records:?}");
+    let first = records.iter().map(|module| module.unit.start).min();
+    let last = records.iter().map(|module| module.unit.start).max();
+    for (loser, what) in [(first, "does not lie where the one before it ends"), (last, "some belong to nothing")] {
+        let taken = records.iter().find(|module| Some(module.unit.start) != loser).context("one module")?.unit;
+        let mut changed = Writer::new();
+        for module in &records {
+            let unit = if Some(module.unit.start) == loser { taken } else { module.unit };
+            ModuleRecord { unit, ..*module }.encode(&mut changed).context("a name that is too long")?;
+        }
+        let mut wrong = image.clone();
+        wrong[modules.clone()].copy_from_slice(&changed.bytes);
+        std::fs::remove_file(environment.image())?;
+        write(environment.image(), &wrong)?;
+        let output = tools()?.cds_build().arg("verify").arg(environment.image()).output()?;
+        for text in ["one belongs to two modules or named objects", what] {
+            ensure!(output.status == 1 && output.stderr.contains(text), "{text}: {output}");
+        }
+        ensure!(!output.stderr.contains("checksum"), "{output}");
+    }
+    // The code of one lies outside the unit that its record leads to: who comes first decides about the other.
+    let names = MODULES.join(", ");
+    let text = format!(
+        "import {names}, cds_loader, json\nprint(json.dumps([[m.f7(1)[1] for m in ({names})], cds_loader.status()]))"
+    );
+    let result = environment.script(&text)?.silent()?.json()?;
+    let values: Vec<f64> = (0..MODULES.len()).map(|number| number as f64 + 0.75).collect();
+    ensure!(result[0] == serde_json::json!(values), "{result}");
+    let served = result[1]["served"].as_u64().unwrap_or_default() as usize;
+    ensure!((MODULES.len() - 2..MODULES.len()).contains(&served), "{result}");
+    Ok(())
 }
 
 /// A table that says, with a right checksum, that the file name is in more slots than the unit has: the loader would take a

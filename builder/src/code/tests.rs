@@ -34,14 +34,13 @@ fn tree(body: &[u8]) -> (tempfile::TempDir, Target, Discovery) {
 }
 
 fn module(root: &Path, name: &str, kind: FoundKind) -> Found {
-    let file = format!("{name}.py");
     Found {
         name: name.to_owned(),
         kind,
         root: 0,
         directory: String::new(),
-        path: root.join(&file),
-        file,
+        path: root.join(format!("{name}.py")),
+        suffix: ".py".to_owned(),
         is_package: false,
         mtime_ns: 3_000_000_000,
         size: SOURCE.len() as u64,

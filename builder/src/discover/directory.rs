@@ -24,8 +24,8 @@ impl Suffixes {
 pub enum Entry {
     /// A module file or a package's `__init__` file.
     File {
-        /// File name below the directory.
-        file: String,
+        /// What its name below the directory has behind the module's.
+        suffix: String,
         kind: FoundKind,
         is_package: bool,
         stat: Stat,
@@ -71,9 +71,9 @@ impl Directory {
         let mut is_portion = false;
         if self.names.contains(name) {
             for (suffix, kind) in &suffixes.0 {
-                let file = format!("{name}/__init__{suffix}");
-                if let Some(stat) = self.file(&file) {
-                    return Some(Entry::File { file, kind: *kind, is_package: true, stat });
+                let suffix = format!("/__init__{suffix}");
+                if let Some(stat) = self.file(&[name, &suffix].concat()) {
+                    return Some(Entry::File { suffix, kind: *kind, is_package: true, stat });
                 }
             }
             is_portion = stat(&self.path.join(name)).is_some_and(|s| s.is_dir);
@@ -83,7 +83,7 @@ impl Directory {
             if self.names.contains(&file)
                 && let Some(stat) = self.file(&file)
             {
-                return Some(Entry::File { file, kind: *kind, is_package: false, stat });
+                return Some(Entry::File { suffix: suffix.clone(), kind: *kind, is_package: false, stat });
             }
         }
         is_portion.then_some(Entry::Portion)

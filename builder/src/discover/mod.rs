@@ -66,8 +66,8 @@ pub struct Found {
     pub root: usize,
     /// The directory whose search finds the module: path below the root, `/` between the parts, empty for the root.
     pub directory: String,
-    /// File name below `directory`: `os.py`, `json/__init__.py`; empty for a namespace package.
-    pub file: String,
+    /// What the file's name below `directory` has behind the module's: `.py`, `/__init__.py`; empty for a namespace package.
+    pub suffix: String,
     /// Whether it is a package.
     pub is_package: bool,
     /// The file, as the module's `__spec__.origin` has it. Of a namespace package, its first portion.
@@ -82,11 +82,6 @@ impl Found {
     /// Name of the module without its package.
     pub fn tail(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or_default()
-    }
-
-    /// What `file` has behind that; empty for a namespace package.
-    pub fn suffix(&self) -> &str {
-        self.file.strip_prefix(self.tail()).unwrap_or_default()
     }
 
     /// The package's own directory below the root: the first entry of its `__path__`.

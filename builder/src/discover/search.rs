@@ -151,14 +151,14 @@ impl Search<'_> {
             match place.listing.find(tail, &self.suffixes) {
                 None => {}
                 Some(Entry::Portion) => portions.push(place.portion(tail)),
-                Some(Entry::File { file, kind, is_package, stat }) => {
+                Some(Entry::File { suffix, kind, is_package, stat }) => {
                     let portion = place.portion(tail);
                     if is_package {
                         walk.portions.insert(name.clone(), vec![(portion.root, portion.directory.clone())]);
                     }
                     if !is_inside {
                         let (root, directory) = (place.root, place.directory.clone());
-                        let path = join(&self.roots[root].path, &below(&directory, &file));
+                        let path = join(&self.roots[root].path, &below(&directory, &[tail, &suffix].concat()));
                         let (mtime_ns, size) = (stat.mtime_ns, stat.size);
                         let name = name.clone();
                         walk.modules.push(Found {
@@ -166,7 +166,7 @@ impl Search<'_> {
                             kind,
                             root,
                             directory,
-                            file,
+                            suffix,
                             is_package,
                             path,
                             mtime_ns,
@@ -194,8 +194,8 @@ impl Search<'_> {
             return Walk { skipped: walk.skipped, ..Walk::default() };
         }
         walk.portions.insert(name.clone(), places);
-        let (kind, file) = (FoundKind::Namespace, String::new());
-        walk.modules.push(Found { name, kind, root, directory, file, is_package: true, path, mtime_ns: 0, size: 0 });
+        let (kind, suffix) = (FoundKind::Namespace, String::new());
+        walk.modules.push(Found { name, kind, root, directory, suffix, is_package: true, path, mtime_ns: 0, size: 0 });
         walk
     }
 

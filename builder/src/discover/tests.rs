@@ -36,7 +36,8 @@ fn target(base: &Path, path: &[&str]) -> Target {
 fn show(discovery: &Discovery) -> Vec<String> {
     let line = |m: &Found| {
         let slash = if m.is_package { "/" } else { "" };
-        format!("{}{slash} {}:{}:{}", m.name, m.root, m.directory, m.file)
+        let file = if m.suffix.is_empty() { String::new() } else { [m.tail(), &m.suffix].concat() };
+        format!("{}{slash} {}:{}:{file}", m.name, m.root, m.directory)
     };
     discovery.modules.iter().map(line).collect()
 }

@@ -123,6 +123,10 @@ impl Checker<'_, '_> {
                 self.report("modules", format!("the code of `{name}` lies outside its range"));
             }
         }
+        if image.beyond_modules != 0 {
+            let after = image.modules.len();
+            self.report("modules", format!("record {after} is damaged: {} bytes cannot be read", image.beyond_modules));
+        }
         if build_index(&names).is_none_or(|index| index != image.section(SectionKind::ModuleIndex)) {
             self.report("index", "it is not that of the modules");
         }
@@ -184,7 +188,7 @@ impl Checker<'_, '_> {
             self.report("units", "some belong to nothing");
         }
         let owners = image.modules.iter().map(|module| module.unit).chain(image.named.iter().map(|object| object.unit));
-        if owners.filter(|unit| unit.size != 0).count() != image.places.len() {
+        if owners.filter(|unit| image.unit_at(*unit).is_some()).count() != image.places.len() {
             self.report("units", "one belongs to two modules or named objects");
         }
         for (number, record) in (0..).zip(&image.units) {

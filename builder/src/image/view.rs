@@ -24,11 +24,13 @@ pub struct Image<'a> {
     pub directories: Vec<DirectoryRecord>,
     /// Modules.
     pub modules: Vec<ModuleRecord<'a>>,
+    /// How many bytes behind them are no records.
+    pub beyond_modules: usize,
     /// Externs.
     pub externs: Vec<ExternRecord>,
     /// Interned strings that the interpreter has copies of.
     pub statics: Vec<StaticRecord>,
-    /// Where the units that modules and named objects have lie in their section, in that order.
+    /// Where units lie in their section, in the order of that: all that modules and named objects say they have, and that are there.
     pub places: Vec<Range>,
     /// Where their objects lie.
     pub units: Vec<UnitRecord>,
@@ -52,6 +54,7 @@ impl<'a> Image<'a> {
             roots: Vec::new(),
             directories: Vec::new(),
             modules: Vec::new(),
+            beyond_modules: 0,
             externs: Vec::new(),
             statics: Vec::new(),
             places: Vec::new(),
@@ -60,20 +63,25 @@ impl<'a> Image<'a> {
         };
         image.roots = image.records(SectionKind::Roots, RootRecord::decode)?;
         image.directories = image.records(SectionKind::Directories, DirectoryRecord::decode)?;
-        image.modules = image.records(SectionKind::Modules, ModuleRecord::decode)?;
+        // What is damaged is for `verify` to say.
+        let mut rest = Reader::new(image.section(SectionKind::Modules));
+        loop {
+            let mut next = rest;
+            let Some(module) = ModuleRecord::decode(&mut next) else { break };
+            image.modules.push(module);
+            rest = next;
+        }
+        image.beyond_modules = rest.rest().len();
         image.externs = image.records(SectionKind::Externs, ExternRecord::decode)?;
         image.statics = image.records(SectionKind::StaticStrings, StaticRecord::decode)?;
         image.named = image.records(SectionKind::Named, NamedRecord::decode)?;
         let of_modules = image.modules.iter().map(|module| module.unit);
-        let places = of_modules.chain(image.named.iter().map(|object| object.unit)).filter(|unit| unit.size != 0);
-        image.places = places.collect();
-        image.places.sort_unstable_by_key(|unit| (unit.start, unit.size));
-        image.places.dedup();
-        for number in 0..image.places.len() {
-            let unit = image.unit_bytes(number as u32).and_then(UnitRecord::split);
-            let (record, _) = unit.ok_or(ImageError::Record(SectionKind::Units.elf_name(), number))?;
-            image.units.push(record);
-        }
+        let places = of_modules.chain(image.named.iter().map(|object| object.unit));
+        let record = |place| Some((place, UnitRecord::split(image.unit_bytes(place)?)?.0));
+        let mut units: Vec<(Range, UnitRecord)> = places.filter_map(record).collect();
+        units.sort_by_key(|(place, _)| (place.start, place.size));
+        units.dedup_by_key(|(place, _)| *place);
+        (image.places, image.units) = units.into_iter().unzip();
         Ok(image)
     }
 
@@ -116,22 +124,21 @@ impl<'a> Image<'a> {
         self.units.get(self.unit_at(place)? as usize)
     }
 
-    /// The bytes of a unit.
-    fn unit_bytes(&self, number: u32) -> Option<&'a [u8]> {
-        let place = self.places.get(number as usize)?;
+    /// The bytes of the unit that lies there.
+    fn unit_bytes(&self, place: Range) -> Option<&'a [u8]> {
         let start = place.start as usize;
         self.section(SectionKind::Units).get(start..start.checked_add(place.size as usize)?)
     }
 
     /// The bytes of a unit's table: its front and its back.
     pub fn table_bytes(&self, number: u32) -> Option<(&'a [u8], &'a [u8])> {
-        let (record, table) = UnitRecord::split(self.unit_bytes(number)?)?;
+        let (record, table) = UnitRecord::split(self.unit_bytes(*self.places.get(number as usize)?)?)?;
         table.split_at_checked(record.front as usize)
     }
 
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables<'a>> {
-        let (record, table) = UnitRecord::split(self.unit_bytes(number)?)?;
+        let (record, table) = UnitRecord::split(self.unit_bytes(*self.places.get(number as usize)?)?)?;
         UnitTables::decode(table, record.front, record.origin())
     }
 

@@ -81,13 +81,10 @@ struct Ready {
     offset: u32,
 }
 
-/// The number of a unit.
-fn number(unit: Range) -> Result<u32, Failure> {
-    if unit.start.is_multiple_of(UnitRecord::ALIGN) {
-        Ok(unit.start / UnitRecord::ALIGN)
-    } else {
-        Err(Failure::Malformed)
-    }
+/// The number of a unit, if one can lie there.
+fn number_of(unit: Range) -> Result<u32, Failure> {
+    let can_be = unit.start.is_multiple_of(UnitRecord::ALIGN) && unit.size as usize >= UnitRecord::SIZE;
+    if can_be { Ok(unit.start / UnitRecord::ALIGN) } else { Err(Failure::Malformed) }
 }
 
 /// A string that is not where slots have it.
@@ -120,8 +117,9 @@ impl Fixups {
             Some(offset) => offset,
             None => self.once(image, unit, None, |_| Ok(()))?.0,
         };
-        let record = image.unit_record(unit).ok_or(Failure::Malformed)?;
-        self.memory(image, &record, offset)
+        // What is mapped may have been overwritten since.
+        let unit = image.unit(unit).ok_or(Failure::Malformed)?;
+        self.memory(image, &unit.record, offset)
     }
 
     /// Makes the objects of a module's unit usable, once; its code, which is at the offset `root`.
@@ -134,7 +132,7 @@ impl Fixups {
 
     /// The offset of a copy, or any number for a unit in place, if it was made usable; `None` if nobody has used it.
     fn state(&self, unit: Range) -> Result<Option<u32>, Failure> {
-        match self.units.get(number(unit)?) {
+        match self.units.get(number_of(unit)?) {
             None => Ok(None),
             Some(BUSY) => Err(Failure::Busy),
             Some(FAILED) => Err(Failure::Malformed),
@@ -152,7 +150,7 @@ impl Fixups {
         filename: Option<&Filename<'_>>,
         make: impl FnOnce(&Bodies) -> Result<T, Failure>,
     ) -> Result<(u32, T), Failure> {
-        let number = number(unit)?;
+        let number = number_of(unit)?;
         // Should anything below run Python code after all, it gets an error and not half a unit.
         if !self.units.try_set(number, BUSY) {
             return Err(Failure::Python);
