@@ -78,8 +78,7 @@ pub struct Plan<'a> {
 pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
     let (units, places) = fixups::encode(plan.units, placement);
-    let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
-    let order = in_order(discovery, placement, &with_code);
+    let order = in_order(discovery, placement, &with_code(codes));
 
     let directories = directories_in_order(discovery, &order);
     let relative: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
@@ -104,40 +103,8 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
         DirectoryRecord { checksum: record.sum(relative), ..record }
     };
     let directories = directories.iter().rev().map(directory).collect();
-
-    let mut modules = Writer::new();
-    let mut names = Vec::with_capacity(order.len());
-    // The likely ones last: behind them come the likely texts of units.
-    for module in order.into_iter().rev() {
-        let found = &discovery.modules[module];
-        let unit = with_code.get(&module).copied();
-        let kind = match found.kind {
-            FoundKind::Source => ModuleKind::Source,
-            FoundKind::Sourceless => ModuleKind::Sourceless,
-            FoundKind::Extension => ModuleKind::Extension,
-            FoundKind::Namespace => ModuleKind::Namespace,
-        };
-        let package = found.package_directory();
-        let package = package.and_then(|package| numbers.get(&(found.root, &*package)).copied());
-        let code = unit.map_or(NONE, |unit| {
-            placement.offset(unit, constants.modules[unit as usize].root.expect("every module has a root"))
-        });
-        let hash = unit.map_or(0, |unit| codes[unit as usize].hash);
-        let record = ModuleRecord {
-            name: &found.name,
-            suffix: &found.suffix,
-            directory: numbers[&(found.root, &*found.directory)],
-            package: package.unwrap_or(NONE),
-            kind,
-            code,
-            unit: unit.map_or(Range::default(), |unit| places[unit as usize]),
-            stamp: Stamp { mtime_ns: found.mtime_ns, size: found.size, hash },
-        };
-        let number = record.encode(&mut modules).ok_or_else(|| NoRoom::Name(found.path.clone()))?;
-        names.push((&*found.name, number));
-    }
-    let index = build_index(&names).ok_or(NoRoom::Modules(names.len()))?;
-    let module_count = names.len() as u32;
+    let Modules { index, records: modules, count: module_count } =
+        modules(plan, &order, |directory| numbers.get(&directory).copied(), |unit| places[unit as usize])?;
     let externs =
         plan.externs.iter().map(|&(object, link)| ExternRecord { object, predicted: window.word(link) }).collect();
     let statics = plan.statics.list.iter().map(|&(id, link)| StaticRecord {
@@ -151,7 +118,6 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     let text_of = |id: &NodeId| &*constants.node(*id).as_str().expect("only strings have numbers").data;
     let numbered = encode_numbered(placement.numbers.strings().iter().map(text_of));
     let (objects, built, recipes) = Default::default();
-    let modules = modules.bytes;
     let mut tables = Tables {
         text,
         roots,
@@ -170,6 +136,59 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     };
     tables.add_objects(plan, &places);
     Ok(tables)
+}
+
+/// The records of modules, and the index that leads to them.
+struct Modules {
+    index: Vec<u8>,
+    records: Vec<u8>,
+    count: u32,
+}
+
+/// Makes them of the modules `order`. `number_of` gives the number of a directory's record, `place_of` where a unit lies.
+fn modules(
+    plan: &Plan<'_>,
+    order: &[usize],
+    number_of: impl Fn((usize, &str)) -> Option<u32>,
+    place_of: impl Fn(u32) -> Range,
+) -> Result<Modules, NoRoom> {
+    let Plan { discovery, codes, constants, placement, .. } = *plan;
+    let with_code = with_code(codes);
+    let mut records = Writer::new();
+    let mut names = Vec::with_capacity(order.len());
+    // The likely ones last: behind them come the likely texts of units.
+    for module in order.iter().rev() {
+        let found = &discovery.modules[*module];
+        let unit = with_code.get(module).copied();
+        let kind = match found.kind {
+            FoundKind::Source => ModuleKind::Source,
+            FoundKind::Sourceless => ModuleKind::Sourceless,
+            FoundKind::Extension => ModuleKind::Extension,
+            FoundKind::Namespace => ModuleKind::Namespace,
+        };
+        let package = found.package_directory();
+        let record = ModuleRecord {
+            name: &found.name,
+            suffix: &found.suffix,
+            directory: number_of((found.root, &found.directory))
+                .expect("only modules in such directories have records"),
+            package: package.and_then(|package| number_of((found.root, &package))).unwrap_or(NONE),
+            kind,
+            code: unit.map_or(NONE, |unit| {
+                placement.offset(unit, constants.modules[unit as usize].root.expect("every module has a root"))
+            }),
+            unit: unit.map_or(Range::default(), &place_of),
+            stamp: Stamp {
+                mtime_ns: found.mtime_ns,
+                size: found.size,
+                hash: unit.map_or(0, |unit| codes[unit as usize].hash),
+            },
+        };
+        let number = record.encode(&mut records).ok_or_else(|| NoRoom::Name(found.path.clone()))?;
+        names.push((&*found.name, number));
+    }
+    let index = build_index(&names).ok_or(NoRoom::Modules(names.len()))?;
+    Ok(Modules { index, records: records.bytes, count: names.len() as u32 })
 }
 
 impl Tables {
@@ -265,6 +284,11 @@ pub enum NoRoom {
     Modules(usize),
     #[error("the name of `{0}` is too long; exclude the module with `--exclude`")]
     Name(PathBuf),
+}
+
+/// The units of modules with code.
+fn with_code(codes: &[ModuleCode]) -> HashMap<usize, u32> {
+    codes.iter().enumerate().map(|(unit, code)| (code.module, unit as u32)).collect()
 }
 
 /// The modules that have records, the likely ones first and those without code last, but for the standard library's extension modules,
