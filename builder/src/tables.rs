@@ -78,7 +78,8 @@ pub struct Plan<'a> {
 pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     let Plan { target, discovery, codes, constants, placement, window, .. } = *plan;
     let (units, places) = fixups::encode(plan.units, placement);
-    let order = in_order(discovery, placement, &with_code(codes));
+    let with_code: HashMap<usize, u32> = codes.iter().enumerate().map(|(i, c)| (c.module, i as u32)).collect();
+    let order = in_order(discovery, placement, &with_code);
 
     let directories = directories_in_order(discovery, &order);
     let relative: Vec<_> = discovery.roots.iter().map(|root| relative_root(target, &root.path, root.role)).collect();
@@ -104,7 +105,7 @@ pub fn assemble(plan: &Plan<'_>, notes: String) -> Result<Tables, NoRoom> {
     };
     let directories = directories.iter().rev().map(directory).collect();
     let Modules { index, records: modules, count: module_count } =
-        modules(plan, &order, |directory| numbers.get(&directory).copied(), |unit| places[unit as usize])?;
+        modules(plan, &order, &with_code, |directory| numbers.get(&directory).copied(), |unit| places[unit as usize])?;
     let externs =
         plan.externs.iter().map(|&(object, link)| ExternRecord { object, predicted: window.word(link) }).collect();
     let statics = plan.statics.list.iter().map(|&(id, link)| StaticRecord {
@@ -145,15 +146,15 @@ struct Modules {
     count: u32,
 }
 
-/// Makes them of the modules `order`. `number_of` gives the number of a directory's record, `place_of` where a unit lies.
+/// Makes them of the modules `order`. `with_code` has the units of modules, `number_of` gives the number of a directory's record, `place_of` where a unit lies.
 fn modules(
     plan: &Plan<'_>,
     order: &[usize],
+    with_code: &HashMap<usize, u32>,
     number_of: impl Fn((usize, &str)) -> Option<u32>,
     place_of: impl Fn(u32) -> Range,
 ) -> Result<Modules, NoRoom> {
     let Plan { discovery, codes, constants, placement, .. } = *plan;
-    let with_code = with_code(codes);
     let mut records = Writer::new();
     let mut names = Vec::with_capacity(order.len());
     // The likely ones last: behind them come the likely texts of units.
@@ -284,11 +285,6 @@ pub enum NoRoom {
     Modules(usize),
     #[error("the name of `{0}` is too long; exclude the module with `--exclude`")]
     Name(PathBuf),
-}
-
-/// The units of modules with code.
-fn with_code(codes: &[ModuleCode]) -> HashMap<usize, u32> {
-    codes.iter().enumerate().map(|(unit, code)| (code.module, unit as u32)).collect()
 }
 
 /// The modules that have records, the likely ones first and those without code last, but for the standard library's extension modules,

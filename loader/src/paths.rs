@@ -72,7 +72,7 @@ fn below(prefix: &CStr, relative: &str) -> Option<String> {
     let path = py::import(c"sys").and_then(|sys| sys.get(prefix));
     match path.as_ref().map_err(|raised| *raised).and_then(Object::text) {
         Ok(prefix) if relative.is_empty() => Some(prefix.to_owned()),
-        Ok(prefix) => Some(join(prefix, [relative])),
+        Ok(prefix) => Some(join(prefix, relative, "")),
         Err(_) => {
             py::clear();
             None
@@ -81,20 +81,14 @@ fn below(prefix: &CStr, relative: &str) -> Option<String> {
 }
 
 /// As `_path_join` (Lib/importlib/_bootstrap_external.py): trailing slashes of the directory do not count.
-fn join<const N: usize>(directory: &str, name: [&str; N]) -> String {
-    let directory = directory.trim_end_matches('/');
-    let size = directory.len() + 1 + name.iter().map(|part| part.len()).sum::<usize>();
-    let mut path = String::with_capacity(size);
-    for part in [directory, "/"].into_iter().chain(name) {
-        path.push_str(part);
-    }
-    path
+fn join(directory: &str, name: &str, suffix: &str) -> String {
+    [directory.trim_end_matches('/'), "/", name, suffix].concat()
 }
 
 impl Directory {
     /// The directory at `relative` below `root`.
     pub fn new(root: &Root, record: DirectoryRecord, relative: &str) -> py::Result<Directory> {
-        let path = if relative.is_empty() { root.path.clone() } else { join(&root.path, [relative]) };
+        let path = if relative.is_empty() { root.path.clone() } else { join(&root.path, relative, "") };
         Ok(Directory {
             object: py::string(&path)?,
             path,
@@ -106,7 +100,7 @@ impl Directory {
 
     /// Path of an entry of the directory, whose name ends with `suffix`.
     pub fn file(&self, name: &str, suffix: &str) -> String {
-        join(&self.path, [name, suffix])
+        join(&self.path, name, suffix)
     }
 
     /// Whether `entry`, an entry of a search path, is this directory.
@@ -143,8 +137,8 @@ mod tests {
 
     #[test]
     fn joins_as_importlib_does() {
-        assert_eq!(join("/a/b", ["c.py"]), "/a/b/c.py");
-        assert_eq!(join("/a/b//", ["c/d", ".py"]), "/a/b/c/d.py");
-        assert_eq!(join("/", ["c", "/__init__", ".py"]), "/c/__init__.py");
+        assert_eq!(join("/a/b", "c.py", ""), "/a/b/c.py");
+        assert_eq!(join("/a/b//", "c/d", ".py"), "/a/b/c/d.py");
+        assert_eq!(join("/", "c", "/__init__.py"), "/c/__init__.py");
     }
 }

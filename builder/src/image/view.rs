@@ -130,15 +130,20 @@ impl<'a> Image<'a> {
         self.section(SectionKind::Units).get(start..start.checked_add(place.size as usize)?)
     }
 
+    /// The record and the table of a unit.
+    fn split(&self, number: u32) -> Option<(UnitRecord, &'a [u8])> {
+        UnitRecord::split(self.unit_bytes(*self.places.get(number as usize)?)?)
+    }
+
     /// The bytes of a unit's table: its front and its back.
     pub fn table_bytes(&self, number: u32) -> Option<(&'a [u8], &'a [u8])> {
-        let (record, table) = UnitRecord::split(self.unit_bytes(*self.places.get(number as usize)?)?)?;
+        let (record, table) = self.split(number)?;
         table.split_at_checked(record.front as usize)
     }
 
     /// Fixups of a unit; `None` if they are malformed.
     pub fn unit(&self, number: u32) -> Option<UnitTables<'a>> {
-        let (record, table) = UnitRecord::split(self.unit_bytes(*self.places.get(number as usize)?)?)?;
+        let (record, table) = self.split(number)?;
         UnitTables::decode(table, record.front, record.origin())
     }
 
