@@ -9,6 +9,7 @@ pub mod oracle;
 pub mod outcomes;
 pub mod process;
 pub mod suite;
+pub mod system_calls;
 pub mod tools;
 pub mod valgrind;
 

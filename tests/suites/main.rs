@@ -29,6 +29,7 @@ mod relocated;
 mod sections;
 mod selection;
 mod specialise;
+mod system_calls;
 mod tidy;
 mod variants;
 mod windows;
@@ -53,7 +54,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 27] = [
+const EVERYWHERE: [Suite; 28] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -68,6 +69,7 @@ const EVERYWHERE: [Suite; 27] = [
     variants::trials,
     behaviour::trials,
     importing::trials,
+    system_calls::trials,
     workflow::trials,
     oracle::trials,
     objects::trials,

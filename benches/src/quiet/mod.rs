@@ -115,19 +115,19 @@ pub fn run<T>(what: impl Fn() -> Result<T>, again: impl Fn(&T) -> bool) -> Resul
         let moments = [before, now()];
         runs += 1;
         let quiet = moments.iter().all(|moment| moment.quiet);
-        if quiet && !again(&found) || runs == ATTEMPTS {
-            machine(|machine| {
-                if !quiet {
-                    machine.lose_patience();
-                }
+        let is_last = quiet && !again(&found) || runs == ATTEMPTS;
+        machine(|machine| {
+            if !before.quiet || is_last && !quiet {
+                machine.lose_patience();
+            }
+            if is_last {
                 machine.counts.processes += 1;
                 machine.counts.again += usize::from(runs > 1);
                 machine.counts.slow += usize::from(moments.iter().any(|moment| moment.slow));
-            });
+            }
+        });
+        if is_last {
             return Ok(found);
-        }
-        if !before.quiet {
-            machine(Machine::lose_patience);
         }
     }
 }
