@@ -1,5 +1,6 @@
 //! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
 
+mod made;
 mod mappings;
 mod pages;
 mod profile;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
+pub use made::{Builds, Made};
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
 pub use profile::{Function, Place, Processes, Profile, Profiled, ProfiledFromStart, ProfiledStart, Whole};
@@ -117,6 +119,9 @@ pub struct OnInterpreter {
     /// How the machine was, by the name of the part.
     #[serde(default)]
     pub quiet: BTreeMap<String, Moments>,
+    /// What was measured, by the name of the part.
+    #[serde(default)]
+    pub made: BTreeMap<String, Builds>,
     /// What could not be done, and anything else that a reader of the figures must know.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -244,6 +249,27 @@ pub struct Scaled {
     pub alone: Samples,
     /// `python -c pass` with this image.
     pub pass: Samples,
+    /// Instructions of the import, where they can be counted.
+    #[serde(default)]
+    pub counted: Option<Counted>,
+}
+
+/// Instructions of the import of a few modules, everything included but the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// From the image of all.
+    pub image: Steps,
+    /// From the image of nothing else.
+    pub alone: Steps,
+}
+
+/// Instructions of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// From its start to the import.
+    pub start: u64,
+    /// Of the import.
+    pub import: u64,
 }
 
 /// Instructions of an import of a fixed input, one way.
@@ -286,16 +312,27 @@ impl OnInterpreter {
         replace(&mut self.environment, other.environment);
         replace(&mut self.start, other.start);
         let measured = |new: &Measured, old: &Measured| new.name == old.name;
-        update(&mut self.imports, other.imports, measured);
-        update(&mut self.commands, other.commands, measured);
         let memory = |new: &Memory, old: &Memory| (&new.name, new.processes) == (&old.name, old.processes);
-        update(&mut self.memory, other.memory, memory);
+        // Parts of which rows remain.
+        let kept = [
+            ("imports", update(&mut self.imports, other.imports, measured)),
+            ("commands", update(&mut self.commands, other.commands, measured)),
+            ("memory", update(&mut self.memory, other.memory, memory)),
+            ("profile", update(&mut self.profile, other.profile, |new, old| new.name == old.name)),
+        ];
         replace(&mut self.scale, other.scale);
         replace(&mut self.instructions, other.instructions);
-        update(&mut self.profile, other.profile, |new, old| new.name == old.name);
         replace(&mut self.start_profile, other.start_profile);
         update(&mut self.from_start_profile, other.from_start_profile, |new, old| new.name == old.name);
-        self.quiet.extend(other.quiet);
+        let is_kept = |part: &str| kept.contains(&(part, true));
+        for (part, moments) in other.quiet {
+            let found = self.quiet.entry(part.clone()).or_default();
+            *found = if is_kept(&part) { found.and(moments) } else { moments };
+        }
+        for (part, builds) in other.made {
+            let found = self.made.entry(part.clone()).or_default();
+            *found = if is_kept(&part) { &*found | &builds } else { builds };
+        }
         for remark in other.remarks {
             if !self.remarks.contains(&remark) {
                 self.remarks.push(remark);
@@ -310,16 +347,18 @@ fn replace<T>(here: &mut Option<T>, other: Option<T>) {
     }
 }
 
-/// Rows of `other` take the place of the same rows here; new ones go to the end.
-fn update<T>(here: &mut Option<Vec<T>>, other: Option<Vec<T>>, same: impl Fn(&T, &T) -> bool) {
-    let Some(other) = other else { return };
+/// Rows of `other` take the place of the same rows here; new ones go to the end. Whether other rows remain.
+fn update<T>(here: &mut Option<Vec<T>>, other: Option<Vec<T>>, same: impl Fn(&T, &T) -> bool) -> bool {
+    let Some(other) = other else { return here.is_some() };
     let rows = here.get_or_insert_default();
+    let remains = rows.iter().any(|old| !other.iter().any(|new| same(new, old)));
     for new in other {
         match rows.iter_mut().find(|old| same(&new, old)) {
             Some(old) => *old = new,
             None => rows.push(new),
         }
     }
+    remains
 }
 
 #[cfg(test)]
@@ -354,6 +393,27 @@ mod tests {
         let rows = all.interpreters[1].imports.as_ref().unwrap();
         let served: Vec<u64> = rows.iter().map(|row| row.samples(Way::Pyc).unwrap().served).collect();
         assert_eq!(served, [1, 3, 4]);
+    }
+
+    #[test]
+    fn what_a_part_was_measured_with_is_kept_as_long_as_a_row_of_it_is() {
+        let with = |works: &[(&str, u64)], format, processes| {
+            let mut results = results("x", "a", works);
+            let builds = [Made { format, loader: "00".to_owned() }].into();
+            results.interpreters[0].made = [("imports".to_owned(), builds)].into();
+            results.interpreters[0].quiet = [("imports".to_owned(), Moments { processes, again: 0, slow: 1 })].into();
+            results
+        };
+        let found = |all: &Results| {
+            let on = &all.interpreters[0];
+            let formats: Vec<u32> = on.made["imports"].iter().map(|made| made.format).collect();
+            (formats, on.quiet["imports"].processes)
+        };
+        let mut all = with(&[("json", 1), ("rich", 2)], 7, 10);
+        all.merge(with(&[("rich", 3)], 8, 4)).unwrap();
+        assert_eq!(found(&all), (vec![7, 8], 14));
+        all.merge(with(&[("rich", 3), ("json", 3), ("pip", 1)], 9, 6)).unwrap();
+        assert_eq!(found(&all), (vec![9], 6));
     }
 
     #[test]

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use cds_tests::environments::{Environment, kept};
 use cds_tests::interpreters::Interpreter;
+use cds_tests::valgrind::Valgrind;
 use cds_tests::{files, process::Run};
 
 use crate::imports::printed;
 use crate::launch::launch_warm;
 use crate::order;
-use crate::results::{Built, Samples, Scale, Scaled};
+use crate::results::{Built, Counted, Samples, Scale, Scaled, Steps};
 use crate::ways::{build, program};
 
 /// Repetitions of the build.
@@ -22,9 +23,10 @@ const IMPORTED: u64 = 3;
 /// What is measured for each number of modules.
 const WAYS: usize = 4;
 
-/// Measures images of these numbers of modules.
+/// Measures images of these numbers of modules. Instructions are counted where there is valgrind.
 pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Result<Scale> {
     let environment = environment(interpreter, "scale", counts)?;
+    let valgrind = Valgrind::find();
     let mut images = Vec::new();
     for &count in counts {
         eprintln!("  building an image of {count} modules");
@@ -36,6 +38,7 @@ pub fn measure(interpreter: &Interpreter, counts: &[usize], runs: usize) -> Resu
             image: Samples::default(),
             alone: Samples::default(),
             pass: Samples::default(),
+            counted: valgrind.as_ref().map(|valgrind| counted(valgrind, &environment, count)).transpose()?,
         });
     }
     let mut off = Samples::default();
@@ -116,6 +119,24 @@ fn build_alone(environment: &Environment, count: usize) -> Result<()> {
     let image = file_alone(environment, count);
     build(&image, environment.build(&image)?.arg("--modules-from").arg(&list))?;
     Ok(())
+}
+
+/// Counts the instructions of the import from both images.
+fn counted(valgrind: &Valgrind, environment: &Environment, count: usize) -> Result<Counted> {
+    let directory = environment.scratch.join("callgrind");
+    let steps = |image: &Path| {
+        // The program calls `getppid` before and after the import.
+        let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).arg("-P");
+        let run = run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image).env("PYTHONHASHSEED", "0");
+        let output = run.arg(program("clock.py")).args(["image", &last(count)]).ok()?;
+        let served = printed(&output.stdout)?.served;
+        ensure!(served == IMPORTED, "{served} modules came from the image, not {IMPORTED}");
+        match *valgrind.parts(&directory)? {
+            [start, import] => Ok(Steps { start, import }),
+            ref parts => bail!("{} parts of a profile", parts.len()),
+        }
+    };
+    Ok(Counted { image: steps(&file(environment, count))?, alone: steps(&file_alone(environment, count))? })
 }
 
 fn pyc_bytes(directory: &Path) -> Result<u64> {

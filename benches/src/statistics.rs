@@ -49,22 +49,29 @@ pub struct Ratio {
 impl Ratio {
     /// Of measurements in pairs: `above[i]` and `below[i]` were taken in the same round.
     pub fn of(above: &[f64], below: &[f64]) -> Ratio {
-        let rounds = above.len().min(below.len());
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        let mut ratios: Vec<f64> = (0..RESAMPLES)
-            .map(|_| {
-                let chosen: Vec<usize> = (0..rounds).map(|_| random.below(rounds)).collect();
-                let pick = |from: &[f64]| median(&chosen.iter().map(|&i| from[i]).collect::<Vec<_>>());
-                pick(above) / pick(below)
-            })
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        let outside = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
-        Ratio {
-            value: median(&above[..rounds]) / median(&below[..rounds]),
-            low: ratios[outside],
-            high: ratios[RESAMPLES - 1 - outside],
+        let mut random = Random(SEED);
+        let resampled = (0..RESAMPLES).map(|_| resampled(above, below, &mut random)).collect();
+        Ratio::within(in_pairs(above, below), resampled)
+    }
+
+    /// The geometric mean of the ratios of several things, each measured in pairs.
+    pub fn of_mean(pairs: &[(Vec<f64>, Vec<f64>)]) -> Option<Ratio> {
+        let pairs: Vec<_> = pairs.iter().filter(|(above, below)| !above.is_empty() && !below.is_empty()).collect();
+        if pairs.is_empty() {
+            return None;
         }
+        let value = pairs.iter().map(|(above, below)| in_pairs(above, below)).collect::<Vec<_>>();
+        let mut random = Random(SEED);
+        let mut once = || pairs.iter().map(|(above, below)| resampled(above, below, &mut random)).collect::<Vec<_>>();
+        let means = (0..RESAMPLES).map(|_| geometric_mean(&once())).collect();
+        Some(Ratio::within(geometric_mean(&value), means))
+    }
+
+    /// A value, and the interval of what resampling made of it.
+    fn within(value: f64, mut resampled: Vec<f64>) -> Ratio {
+        resampled.sort_by(f64::total_cmp);
+        let outside = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
+        Ratio { value, low: resampled[outside], high: resampled[RESAMPLES - 1 - outside] }
     }
 
     /// How far from 1 the ratio may be, as a factor of 1 or more.
@@ -78,6 +85,20 @@ impl Ratio {
     }
 }
 
+/// Median over median of the rounds that both have.
+fn in_pairs(above: &[f64], below: &[f64]) -> f64 {
+    let rounds = above.len().min(below.len());
+    median(&above[..rounds]) / median(&below[..rounds])
+}
+
+/// The same of rounds that are drawn from these, each as often as it comes.
+fn resampled(above: &[f64], below: &[f64], random: &mut Random) -> f64 {
+    let rounds = above.len().min(below.len());
+    let chosen: Vec<usize> = (0..rounds).map(|_| random.below(rounds)).collect();
+    let pick = |from: &[f64]| median(&chosen.iter().map(|&i| from[i]).collect::<Vec<_>>());
+    pick(above) / pick(below)
+}
+
 /// The noise of a measurement as a factor: a ratio between `1 / noise` and `noise` says nothing. It is the larger of
 /// what `control`, a ratio of two equal things, reaches, and what the measured ratio itself varies by.
 pub fn noise(measured: &Ratio, control: &Ratio) -> f64 {
@@ -88,6 +109,9 @@ pub fn noise(measured: &Ratio, control: &Ratio) -> f64 {
 pub fn within(ratio: f64, noise: f64) -> bool {
     (1.0 / noise..=noise).contains(&ratio)
 }
+
+/// Where resampling starts.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// SplitMix64: the same resamples in every run.
 struct Random(u64);
@@ -112,6 +136,20 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(mean(&[1.0, 2.0, 6.0]), 3.0);
         assert!((geometric_mean(&[2.0, 8.0]) - 4.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_mean_of_ratios_varies_less_than_each_of_them() {
+        let rounds = |factor: f64, step: i32| -> Vec<f64> {
+            (0..15).map(|i| factor * (1.0 + f64::from((i * step) % 5) * 0.02)).collect()
+        };
+        let pairs: Vec<_> = (1..=8).map(|step| (rounds(1.2, step), rounds(1.0, step + 1))).collect();
+        let mean = Ratio::of_mean(&pairs).unwrap();
+        let alone = Ratio::of(&pairs[0].0, &pairs[0].1);
+        assert!(mean.low < mean.value && mean.value < mean.high && mean.half_width() < alone.half_width(), "{mean:?}");
+        assert!((mean.value - 1.2).abs() < 0.02, "{mean:?}");
+        assert_eq!(Ratio::of_mean(&pairs[..1]).unwrap().value, alone.value);
+        assert!(Ratio::of_mean(&[]).is_none() && Ratio::of_mean(&[(vec![], vec![1.0])]).is_none());
     }
 
     #[test]

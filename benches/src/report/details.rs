@@ -1,9 +1,9 @@
 //! Tables of memory, of many modules and of instructions.
 
-use crate::report::markdown::{Table, cells, grouped, mb, ms};
+use crate::report::markdown::{Table, cells, grouped, mb, ms, or_dash};
 use crate::report::ratios;
 use crate::report::ways::interval;
-use crate::results::{Footprint, Instructions, Memory, Scale, Scaled, Way};
+use crate::results::{Counted, Footprint, Instructions, Memory, Scale, Scaled, Steps, Way};
 use crate::statistics::{Ratio, median};
 
 /// What a group of columns shows: its title, the values, and how they are written.
@@ -45,40 +45,49 @@ pub fn memory(text: &mut String, rows: &[Memory]) {
 /// Images of many modules.
 pub fn scale(text: &mut String, scale: &Scale) {
     *text += "### Images of many modules\n\nMade modules of about 21 kB of `.pyc` each, none like another, with as many objects as real ones. The import is of one \
-              module with its two packages. The start is `python -c pass` with this image, and relative to the loader switched off.\n\n";
+              module with its two packages. The start is `python -c pass` with this image, and relative to the loader switched off. Time and \
+              memory of the build are for all modules, and for one.\n\n";
     let columns = [
         "modules",
         ".pyc, MB",
         "image, MB",
         "image/.pyc",
         "build, s",
+        "for one, ms",
         "build, MB",
+        "for one, MB",
         "import .pyc, ms",
         "import image, ms",
         "start, ms",
-        "start/off",
+        "start/off, 99 %",
     ];
     let mut table = Table::new(&cells(columns));
-    let off = median(&scale.off.process);
     for image in &scale.images {
         let built = &image.built;
-        let start = median(&image.pass.process);
+        let (seconds, peak, count) = (median(&built.seconds), median(&built.peak), image.count as f64);
         table.row(&[
             grouped(image.count as f64),
             mb(built.pyc_bytes as f64),
             mb(built.image_bytes as f64),
             format!("{:.2}", built.image_bytes as f64 / built.pyc_bytes as f64),
-            format!("{:.2}", median(&built.seconds)),
-            mb(median(&built.peak)),
+            format!("{seconds:.2}"),
+            ms(seconds / count),
+            mb(peak),
+            format!("{:.2}", peak / count / 1e6),
             ms(median(&image.pyc.import)),
             ms(median(&image.image.import)),
-            ms(start),
-            format!("{:.3}", start / off),
+            ms(median(&image.pass.process)),
+            with_interval(Ratio::of(&image.pass.process, &scale.off.process)),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
     against_few(text, scale);
+}
+
+/// A ratio with its interval.
+fn with_interval(ratio: Ratio) -> String {
+    format!("{:.3} ({})", ratio.value, interval(Some(ratio)))
 }
 
 /// What an image of many modules costs a process that needs few of them, against an image of these few.
@@ -88,11 +97,22 @@ fn against_few(text: &mut String, scale: &Scale) {
     }
     *text += "The same import from an image of nothing but these three modules, and what it takes from the image of all relative to that; \
               in parentheses what repeating the measurement would mostly give. Of whole processes, time and peak RSS, and how many \
-              more page faults there are.\n\n";
-    let columns = ["modules", "import, of three, ms", "import, of all/of three", "process", "peak RSS", "more faults"];
+              more page faults there are. Instructions, of the interpreter and everything else but the kernel, are counted by callgrind: \
+              of the import, and of the process before it.\n\n";
+    let columns = [
+        "modules",
+        "import, of three, ms",
+        "import, of all/of three",
+        "process",
+        "peak RSS",
+        "more faults",
+        "instructions, import",
+        "instructions, start",
+    ];
     let mut table = Table::new(&cells(columns));
-    let with_interval = |ratio: Ratio| format!("{:.3} ({})", ratio.value, interval(Some(ratio)));
-    for Scaled { count, image, alone, .. } in scale.images.iter().filter(|image| !image.alone.import.is_empty()) {
+    for Scaled { count, image, alone, counted, .. } in
+        scale.images.iter().filter(|image| !image.alone.import.is_empty())
+    {
         table.row(&[
             grouped(*count as f64),
             ms(median(&alone.import)),
@@ -100,10 +120,17 @@ fn against_few(text: &mut String, scale: &Scale) {
             with_interval(Ratio::of(&image.process, &alone.process)),
             format!("{:.3}", median(&image.peak) / median(&alone.peak)),
             format!("{:.0}", median(&image.faults) - median(&alone.faults)),
+            relative(*counted, |steps| steps.import),
+            relative(*counted, |steps| steps.start),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
+}
+
+/// Instructions with the image of all, relative to those with the image of few.
+fn relative(counted: Option<Counted>, of: fn(Steps) -> u64) -> String {
+    or_dash(counted.map(|Counted { image, alone }| format!("{:.4}", of(image) as f64 / of(alone) as f64)))
 }
 
 /// Counts of instructions.
@@ -154,6 +181,7 @@ mod tests {
             image: samples(2.0, 40.0),
             alone: alone.unwrap_or_default(),
             pass: samples(0.0, 10.0),
+            counted: None,
         }
     }
 
@@ -166,12 +194,17 @@ mod tests {
         };
         let before = report(vec![scaled(10, None)]);
         assert!(before.contains("| 10 | ") && !before.contains("of nothing but"), "{before}");
-        let text = report(vec![scaled(10, None), scaled(8000, Some(samples(1.6, 30.0)))]);
+        let steps = |start, import| Steps { start, import };
+        let counted = Some(Counted { image: steps(1001, 105), alone: steps(1000, 100) });
+        let many = Scaled { counted, ..scaled(8000, Some(samples(1.6, 30.0))) };
+        let text = report(vec![scaled(10, None), many]);
         let (all, few) = text.split_once("from an image of nothing but").expect("a second table");
-        assert!(all.contains("| 10 | ") && all.contains("| 8 000 | ") && !few.contains("| 10 | "), "{text}");
+        assert!(all.contains("| 10 | ") && all.contains("| 8 000 | ") && !few.contains("\n| 10 | "), "{text}");
         let row = few.lines().find(|line| line.starts_with("| 8 000 | ")).expect("a row");
         assert!(
-            row.starts_with("| 8 000 | 1.60 | 1.250 (1.2") && row.contains(" | 1.034 (1.0") && row.ends_with(" | 10 |"),
+            row.starts_with("| 8 000 | 1.60 | 1.250 (1.2")
+                && row.contains(" | 1.034 (1.0")
+                && row.ends_with(" | 10 | 1.0500 | 1.0010 |"),
             "{row}"
         );
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
 use crate::report::{
-    bounds, details, from_start_profile, mappings, missed, pages, profile, ratios, short, start, start_profile,
+    bounds, details, from_start_profile, made, mappings, missed, pages, profile, ratios, short, start, start_profile,
     targets, variations, ways,
 };
 use crate::results::{Measured, Moments, OnInterpreter, Outcome, Results};
@@ -37,8 +37,7 @@ const FROM_START: &str = "\
 the same round. \
 code-data-share maps, patches and prepares its whole archive when the interpreter starts, before the clock of the import; the loader \
 does its part when a module is imported. So the time inside the process leaves out most of what code-data-share costs, and \
-the figure is about the time from the start, which leaves out nothing of either. The ratio inside the process stands \
-beside it.
+the figure about the time from the start leaves out nothing of either. The other is about the time inside the process.
 
 ";
 
@@ -56,7 +55,9 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     if results.machine.busy() {
         text += BUSY;
     }
-    text += "## Figures to reach\n\nBold is missed; in parentheses the package that is furthest from the target. `python -c pass` is of the \
+    made::warning(&mut text, results);
+    text += "## Figures to reach\n\nBold is missed; italic is missed by the value, but not by all of its interval, so that repeating the \
+             measurement might decide it; in parentheses the package that is furthest from the target. `python -c pass` is of the \
              rounds of *the start, step by step* where there are any, else of those of the imports.\n\n";
     text += &targets::table(&targets::all(results));
     text += "\n";
@@ -83,6 +84,7 @@ fn plots(text: &mut String, figures: &[Figure], label: Option<&str>) {
 
 fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     let _ = writeln!(text, "## CPython {}\n\n`{}`\n", short(&on.label), on.build.replace('\n', " "));
+    made::line(text, on);
     if let Some(built) = &on.environment {
         let (image, pyc) = (built.image_bytes as f64, built.pyc_bytes as f64);
         let _ = writeln!(

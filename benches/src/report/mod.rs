@@ -7,6 +7,7 @@ mod document;
 mod figures;
 mod from_start_profile;
 mod functions;
+mod made;
 mod mappings;
 mod markdown;
 mod missed;

@@ -65,6 +65,16 @@ pub fn mean(ratios: &[(&str, f64)]) -> Option<f64> {
     (!ratios.is_empty()).then(|| geometric_mean(&ratios.iter().map(|(_, ratio)| *ratio).collect::<Vec<_>>()))
 }
 
+/// The geometric mean with its interval, of all imports that were measured both ways.
+pub fn mean_within(on: &OnInterpreter, above: Way, below: Way, of: Of) -> Option<Ratio> {
+    Ratio::of_mean(&imports(on).map(|row| (of(row, above), of(row, below))).collect::<Vec<_>>())
+}
+
+/// One import with the interval of its ratio.
+pub fn of_one(on: &OnInterpreter, name: &str, above: Way, below: Way, of: Of) -> Option<Ratio> {
+    imports(on).find(|row| row.name == name).and_then(|row| ratio(row, above, below, of))
+}
+
 /// The start with a step over that without any, if both were measured.
 pub fn start(on: &OnInterpreter, step: Step) -> Option<f64> {
     let middle = |step| on.start.as_ref()?.processes(step).map(median);
@@ -75,6 +85,15 @@ pub fn start(on: &OnInterpreter, step: Step) -> Option<f64> {
 /// the imports.
 pub fn pass(on: &OnInterpreter) -> Option<f64> {
     start(on, Step::Image).or_else(|| imported_pass(on))
+}
+
+/// The same with its interval.
+pub fn pass_within(on: &OnInterpreter) -> Option<Ratio> {
+    let of_steps = || {
+        let start = on.start.as_ref()?;
+        Some(Ratio::of(start.processes(Step::Image)?, start.processes(Step::None)?))
+    };
+    of_steps().or_else(|| ratio(pass_row(on)?, Way::Image, Way::Pyc, PROCESS))
 }
 
 fn imported_pass(on: &OnInterpreter) -> Option<f64> {

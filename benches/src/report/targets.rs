@@ -1,10 +1,11 @@
 //! The figures to reach, and whether they are.
 
 use crate::report::markdown::Table;
-use crate::report::ratios::{self, FROM_START, IMPORT, PEAK, all as ratios_of, mean};
+use crate::report::ratios::{self, FROM_START, IMPORT, Of, PEAK, all as ratios_of, mean};
 use crate::report::short;
-use crate::results::{OnInterpreter, Results, Way};
-use crate::statistics::median;
+use crate::report::ways::interval;
+use crate::results::{OnInterpreter, Results, Scaled, Way};
+use crate::statistics::{Ratio, median};
 
 /// Modules of the largest image, of which a target speaks.
 const MANY: usize = 8000;
@@ -18,11 +19,22 @@ pub struct Target {
     pub wanted: String,
     /// For each interpreter of the results: the value as text, and whether it is reached; `None` where it was not
     /// measured or the target is not meant for this interpreter.
-    pub values: Vec<Option<(String, bool)>>,
+    pub values: Vec<Option<(String, State)>>,
     /// The interpreters, as columns.
     pub labels: Vec<String>,
-    /// Whether all are reached; `None` if none was measured.
-    pub reached: Option<bool>,
+    /// The worst of them; `None` if none was measured.
+    pub reached: Option<State>,
+}
+
+/// Whether a figure is reached, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// The value is what is wanted.
+    Reached,
+    /// It is not, but its interval has values that are.
+    Undecided,
+    /// It is not.
+    Missed,
 }
 
 /// What a value has to be.
@@ -84,43 +96,111 @@ pub(super) const START: Bound = Bound::AtMost(1.02);
 /// A value of one interpreter, and what else to say.
 pub(super) type Value = Option<(f64, String)>;
 
+/// What a target is of one interpreter.
+type ValueOf<'a> = &'a dyn Fn(&OnInterpreter) -> Value;
+
+/// The interval of that, where there is one.
+type Within<'a> = &'a dyn Fn(&OnInterpreter) -> Option<Ratio>;
+
+/// Of values that do not vary, or of which there are few.
+const ALONE: Within<'static> = &|_| None;
+
 /// All targets.
 pub fn all(results: &Results) -> Vec<Target> {
-    use Bound::AtMost;
-    let is = |linking: &'static str| move |on: &OnInterpreter| on.linking == linking;
-    let limit = |on: &OnInterpreter| over_limit(on, Way::Image);
-    let many = |on: &OnInterpreter| on.scale.as_ref()?.images.iter().find(|i| i.count == MANY).map(|i| i.built.clone());
-    let new = |name, bound, unit, meant: &dyn Fn(&OnInterpreter) -> bool, value: &dyn Fn(&OnInterpreter) -> Value| {
-        target(results, name, bound, unit, &|on| if meant(on) { value(on) } else { None })
+    let mut all = times(results);
+    all.extend(memory(results));
+    all.extend(images(results));
+    all
+}
+
+fn times(results: &Results) -> Vec<Target> {
+    let new = |name, bound, value: ValueOf, within: Within| within_interval(results, name, bound, "", value, within);
+    let limit = |linking: &'static str| {
+        move |on: &OnInterpreter| (on.linking == linking).then(|| over_limit(on, Way::Image))?
     };
-    let any = |_: &OnInterpreter| true;
+    let limit_within = |on: &OnInterpreter| ratios::mean_within(on, Way::Image, Way::Limit, IMPORT);
+    let cds = |of: Of| move |on: &OnInterpreter| worst(OVER_CDS, &ratios_of(on, Way::Cds, Way::Image, of));
+    let cds_within = |of: Of| {
+        move |on: &OnInterpreter| {
+            let (name, _) = OVER_CDS.worst(&ratios_of(on, Way::Cds, Way::Image, of))?;
+            ratios::of_one(on, name, Way::Cds, Way::Image, of)
+        }
+    };
     vec![
-        new("import: image / limit, geometric mean, non-PIE", NON_PIE, "", &is("static"), &limit),
-        new("import: image / limit, geometric mean, shared libpython", SHARED, "", &is("shared"), &limit),
-        new("import: `.pyc` / image, geometric mean", OVER_PYC, "", &any, &|on| pyc_over(on, Way::Image)),
-        new("import from start: code-data-share / image, every package", OVER_CDS, "", &any, &|on| {
-            let worst = |of| worst(OVER_CDS, &ratios_of(on, Way::Cds, Way::Image, of));
-            let (value, name) = worst(FROM_START)?;
-            let inside = worst(IMPORT).map_or_else(String::new, |(inside, n)| format!("; inside {inside:.3}{n}"));
-            Some((value, name + &inside))
+        new("import: image / limit, geometric mean, non-PIE", NON_PIE, &limit("static"), &limit_within),
+        new("import: image / limit, geometric mean, shared libpython", SHARED, &limit("shared"), &limit_within),
+        new("import: `.pyc` / image, geometric mean", OVER_PYC, &|on| pyc_over(on, Way::Image), &|on| {
+            ratios::mean_within(on, Way::Pyc, Way::Image, IMPORT)
         }),
-        new("`python -c pass`: with image / without", START, "", &any, &|on| plain(ratios::pass(on))),
-        new("peak RSS of one process: image / `.pyc`, every package", RESIDENT, "", &any, &|on| peak(on, Way::Image)),
+        new(
+            "import from start: code-data-share / image, every package",
+            OVER_CDS,
+            &cds(FROM_START),
+            &cds_within(FROM_START),
+        ),
+        new(
+            "import inside the process: code-data-share / image, every package",
+            OVER_CDS,
+            &cds(IMPORT),
+            &cds_within(IMPORT),
+        ),
+        new("`python -c pass`: with image / without", START, &|on| plain(ratios::pass(on)), &ratios::pass_within),
+        new(
+            "import of three modules: image of 8 000 / of these three, time of the process",
+            Bound::AtMost(1.0),
+            &|on| plain(of_many_over_few(on).map(|ratio| ratio.value)),
+            &of_many_over_few,
+        ),
+    ]
+}
+
+fn memory(results: &Results) -> Vec<Target> {
+    let peak_within = |on: &OnInterpreter| {
+        let (name, _) = RESIDENT.worst(&ratios_of(on, Way::Image, Way::Pyc, PEAK))?;
+        ratios::of_one(on, name, Way::Image, Way::Pyc, PEAK)
+    };
+    let new = |name, bound, value: ValueOf, within: Within| within_interval(results, name, bound, "", value, within);
+    vec![
+        new(
+            "peak RSS of one process: image / `.pyc`, every package",
+            RESIDENT,
+            &|on| peak(on, Way::Image),
+            &peak_within,
+        ),
         new(
             "PSS of 16 processes: image / `.pyc`, geometric mean, non-PIE 3.14",
-            AtMost(0.8),
-            "",
-            &|on| on.minor == 14 && on.linking == "static",
-            &|on| pss_of_16(on, Way::Image),
+            Bound::AtMost(0.8),
+            &|on| (on.minor == 14 && on.linking == "static").then(|| pss_of_16(on, Way::Image))?,
+            ALONE,
         ),
-        new("image bytes / `.pyc` bytes, whole environment", AtMost(1.6), "", &any, &|on| {
+    ]
+}
+
+fn images(results: &Results) -> Vec<Target> {
+    let built = |on: &OnInterpreter| many(on).map(|image| image.built.clone());
+    let new = |name, bound, unit, value: ValueOf| target(results, name, bound, unit, value);
+    vec![
+        new("image bytes / `.pyc` bytes, whole environment", Bound::AtMost(1.6), "", &|on| {
             plain(on.environment.as_ref().map(|built| built.image_bytes as f64 / built.pyc_bytes as f64))
         }),
-        new("build of 8 000 modules", AtMost(8.0), " s", &any, &|on| plain(many(on).map(|b| median(&b.seconds)))),
-        new("build of 8 000 modules, peak RSS", AtMost(1.5), " GB", &any, &|on| {
-            plain(many(on).map(|b| median(&b.peak) / 1e9))
+        new("build of 8 000 modules", Bound::AtMost(8.0), " s", &|on| {
+            plain(built(on).map(|built| median(&built.seconds)))
+        }),
+        new("build of 8 000 modules, peak RSS", Bound::AtMost(1.5), " GB", &|on| {
+            plain(built(on).map(|built| median(&built.peak) / 1e9))
         }),
     ]
+}
+
+/// The largest image.
+fn many(on: &OnInterpreter) -> Option<&Scaled> {
+    on.scale.as_ref()?.images.iter().find(|image| image.count == MANY)
+}
+
+/// What a process takes that needs few modules of it, over one with an image of these alone.
+fn of_many_over_few(on: &OnInterpreter) -> Option<Ratio> {
+    let image = many(on).filter(|image| !image.alone.process.is_empty())?;
+    Some(Ratio::of(&image.image.process, &image.alone.process))
 }
 
 /// Imports one way over the limit, the geometric mean.
@@ -164,16 +244,32 @@ pub(super) fn worst(bound: Bound, values: &[(&str, f64)]) -> Value {
 }
 
 /// With a value of each interpreter.
-pub(super) fn target(
+pub(super) fn target(results: &Results, name: &'static str, bound: Bound, unit: &str, value: ValueOf) -> Target {
+    within_interval(results, name, bound, unit, value, ALONE)
+}
+
+/// The same, with an interval behind it where there is one.
+fn within_interval(
     results: &Results,
     name: &'static str,
     bound: Bound,
     unit: &str,
-    value: &dyn Fn(&OnInterpreter) -> Value,
+    value: ValueOf,
+    within: Within,
 ) -> Target {
-    let cell = |on| value(on).map(|(value, more)| (format!("{value:.3}{unit}{more}"), bound.holds(value)));
-    let values: Vec<Option<(String, bool)>> = results.interpreters.iter().map(cell).collect();
-    let reached = values.iter().flatten().map(|(_, good)| *good).reduce(|all, good| all && good);
+    let cell = |on| {
+        let (value, more) = value(on)?;
+        let within = within(on);
+        let state = match within {
+            _ if bound.holds(value) => State::Reached,
+            Some(Ratio { low, high, .. }) if bound.holds(low) || bound.holds(high) => State::Undecided,
+            _ => State::Missed,
+        };
+        let range = within.map_or_else(String::new, |ratio| format!(", {}", interval(Some(ratio))));
+        Some((format!("{value:.3}{unit}{more}{range}"), state))
+    };
+    let values: Vec<Option<(String, State)>> = results.interpreters.iter().map(cell).collect();
+    let reached = values.iter().flatten().map(|(_, state)| *state).max();
     let sign = match bound {
         Bound::AtMost(_) => '≤',
         Bound::AtLeast(_) => '≥',
@@ -183,7 +279,7 @@ pub(super) fn target(
     Target { name, wanted, values, labels, reached }
 }
 
-/// The table of the targets: what is missed is bold.
+/// The table of the targets: what is missed is bold, what is not decided italic.
 pub fn table(targets: &[Target]) -> String {
     titled(targets, "reached")
 }
@@ -195,14 +291,16 @@ pub(super) fn titled(targets: &[Target], title: &str) -> String {
     let mut table = Table::new(&[head.to_vec(), labels].concat());
     for target in targets {
         let reached = match target.reached {
-            Some(true) => "yes",
-            Some(false) => "**no**",
+            Some(State::Reached) => "yes",
+            Some(State::Undecided) => "*not decided*",
+            Some(State::Missed) => "**no**",
             None => "not measured",
         };
         let mut row = vec![target.name.to_owned(), target.wanted.clone(), reached.to_owned()];
         row.extend(target.values.iter().map(|value| match value {
-            Some((text, true)) => text.clone(),
-            Some((text, false)) => format!("**{text}**"),
+            Some((text, State::Reached)) => text.clone(),
+            Some((text, State::Undecided)) => format!("*{text}*"),
+            Some((text, State::Missed)) => format!("**{text}**"),
             None => "–".to_owned(),
         }));
         table.row(&row);
@@ -246,16 +344,42 @@ mod tests {
         let value = |part: &str| found(part).values[0].clone();
         assert_eq!(found("non-PIE").reached, None);
         // 1 and 2: their geometric mean is above the bound.
-        assert_eq!(value("limit, geometric mean, shared"), Some(("1.414".to_owned(), false)));
-        assert_eq!(value("`.pyc` / image"), Some(("2.828".to_owned(), true)));
+        let is = |text: &str, state| Some((text.to_owned(), state));
+        assert_eq!(value("limit, geometric mean, shared"), is("1.414, 1.414–1.414", State::Missed));
+        assert_eq!(value("`.pyc` / image"), is("2.828, 2.828–2.828", State::Reached));
         // (1.5 - 0.5) / (1 - 0.5) and (2.2 - 0.5) / (2 - 0.5): what every process costs counts for neither.
-        assert_eq!(value("code-data-share"), Some(("1.133 (rich); inside 1.100 (rich)".to_owned(), false)));
-        assert_eq!(value("-c pass"), Some(("1.010".to_owned(), true)));
+        assert_eq!(value("from start: code-data-share"), is("1.133 (rich), 1.133–1.133", State::Missed));
+        assert_eq!(value("inside the process: code-data-share"), is("1.100 (rich), 1.100–1.100", State::Missed));
+        assert_eq!(value("-c pass"), is("1.010, 1.010–1.010", State::Reached));
         // What does nothing does not count among the packages.
-        assert_eq!(value("peak RSS of one"), Some(("0.500 (json)".to_owned(), true)));
+        assert_eq!(value("peak RSS of one"), is("0.500 (json), 0.500–0.500", State::Reached));
         let text = table(&targets);
         assert_eq!(text.lines().count(), 2 + targets.len());
-        assert!(text.contains("| **no** | **1.414** | – |"), "{text}");
+        assert!(text.contains("| **no** | **1.414, 1.414–1.414** | – |"), "{text}");
         assert!(text.contains("| not measured | – | – |"), "{text}");
+    }
+
+    #[test]
+    fn what_repeating_the_measurement_might_reach_is_not_decided() {
+        let machine = Machine { processor: String::new(), processors: 2, kernel: String::new(), load: String::new() };
+        let interpreters = vec![OnInterpreter::default(); 3];
+        let results = Results { machine, version: String::new(), interpreters, pages: None };
+        let next = std::cell::Cell::new(0);
+        let ratios =
+            [(0.9, 0.7, 1.3), (1.1, 0.9, 1.3), (1.1, 1.05, 1.3)].map(|(value, low, high)| Ratio { value, low, high });
+        let target = |count: usize| {
+            next.set(0);
+            let results = Results { interpreters: results.interpreters[..count].to_vec(), ..results.clone() };
+            within_interval(&results, "x", Bound::AtMost(1.0), "", &|_| plain(Some(ratios[next.get()].value)), &|_| {
+                next.set(next.get() + 1);
+                Some(ratios[next.get() - 1])
+            })
+        };
+        let reached = [1, 2, 3].map(|count| target(count).reached);
+        assert_eq!(reached, [State::Reached, State::Undecided, State::Missed].map(Some));
+        let text = table(&[target(3)]);
+        let line = "| **no** | 0.900, 0.700–1.300 | *1.100, 0.900–1.300* | **1.100, 1.050–1.300** |";
+        assert!(text.contains(line), "{text}");
+        assert!(table(&[target(2)]).contains("| *not decided* |"));
     }
 }

@@ -12,3 +12,14 @@ pub struct Moments {
     /// How many had the machine slower than at its best, before or after the run that counts.
     pub slow: usize,
 }
+
+impl Moments {
+    /// Together with others.
+    pub fn and(self, other: Moments) -> Moments {
+        Moments {
+            processes: self.processes + other.processes,
+            again: self.again + other.again,
+            slow: self.slow + other.slow,
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use cds_benches::report::targets::State;
 use cds_benches::results::Results;
 use cds_benches::{pages, report};
 use cds_tests::files;
@@ -79,7 +80,7 @@ fn bench() -> Result<bool> {
     eprintln!("wrote {}", written.display());
     let targets = report::targets::all(&results);
     print!("{}", report::targets::table(&targets));
-    Ok(targets.iter().all(|target| target.reached != Some(false)))
+    Ok(targets.iter().all(|target| target.reached.is_none_or(|state| state == State::Reached)))
 }
 
 fn add(all: &mut Option<Results>, more: Results) -> Result<()> {

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
-use cds_benches::results::{OnInterpreter, Results};
+use cds_benches::results::{Made, OnInterpreter, Results};
 use cds_benches::ways::Subjects;
 use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, quiet, scale, start, variations};
 use cds_tests::interpreters::Interpreter;
+use cds_tests::tools::tools;
 
 use crate::args::{Args, Part};
 
@@ -41,8 +42,13 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
     };
     let began = Instant::now();
     let step = |name: &str| eprintln!(" {name} (after {} s)", began.elapsed().as_secs());
-    // Of the part that is done.
-    let quiet = |found: &mut OnInterpreter, part: Part| found.quiet.insert(part.name(), quiet::counted());
+    let made = Made::with(&tools()?.loader)?;
+    // A part is done: what was measured, and, where processes were timed, how the machine was.
+    let done = |found: &mut OnInterpreter, part: Part| found.made.insert(part.name(), [made.clone()].into());
+    let timed = |found: &mut OnInterpreter, part: Part| {
+        done(found, part);
+        found.quiet.insert(part.name(), quiet::counted());
+    };
     let mut profiled = args.wants(Part::Profile);
     if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
         profiled = false;
@@ -57,7 +63,7 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if args.wants(Part::Start) {
             step("start");
             found.start = Some(start::measure(&subjects, args.runs)?);
-            quiet(&mut found, Part::Start);
+            timed(&mut found, Part::Start);
         }
         let mut jobs = Vec::new();
         if args.wants(Part::Imports) || args.wants(Part::Memory) {
@@ -67,16 +73,17 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         if args.wants(Part::Imports) {
             step("imports");
             found.imports = Some(imports::measure(jobs.clone(), &args.works(), args.runs)?);
-            quiet(&mut found, Part::Imports);
+            timed(&mut found, Part::Imports);
         }
         if args.wants(Part::Commands) {
             step("commands");
             found.commands = Some(commands::measure(&subjects, &args.commands(), args.runs)?);
-            quiet(&mut found, Part::Commands);
+            timed(&mut found, Part::Commands);
         }
         if args.wants(Part::Memory) {
             step("memory");
             found.memory = Some(memory::measure(&jobs, &args.works(), args.runs)?);
+            done(&mut found, Part::Memory);
         }
         if profiled {
             step("profile");
@@ -89,17 +96,18 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
                 }
                 Err(reason) => no_profile(&mut found, &reason),
             }
-            quiet(&mut found, Part::Profile);
+            timed(&mut found, Part::Profile);
         }
     }
     if args.wants(Part::Scale) {
         step("scale");
         found.scale = Some(scale::measure(python, &args.counts(), args.runs)?);
-        quiet(&mut found, Part::Scale);
+        timed(&mut found, Part::Scale);
     }
     if args.wants(Part::Instructions) {
         step("instructions");
         found.instructions = Some(instructions::measure(python)?);
+        done(&mut found, Part::Instructions);
     }
     step("done");
     Ok(found)
