@@ -1,9 +1,11 @@
 //! What the short way through the import system needs of `importlib._bootstrap`, looked up once at activation.
 
 use std::ffi::CStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cds_layout::cpython::ImportFunctions;
 
+use crate::asker::{Asker, Search};
 use crate::py::{self, Builtin, Object, Result};
 use crate::shortcut::{Inside, Known};
 
@@ -22,13 +24,10 @@ pub struct Bootstrap {
     function_type: Object,
     /// `types.SimpleNamespace`
     namespace_type: Object,
-    /// `_find_spec.__code__`, and the default of `target`.
-    find_spec_code: Object,
-    find_spec_defaults: Object,
-    name_sys: Object,
-    name_defaults: Object,
-    name_meta_path: Object,
-    name_modules: Object,
+    /// `_find_spec`
+    search: Search,
+    /// Askers that ask nobody at the moment. The lock is never held while Python runs.
+    askers: Mutex<Vec<Asker>>,
     /// Names and values that must not have been replaced.
     originals: Vec<(Object, Object)>,
     /// `BuiltinImporter` and `FrozenImporter`
@@ -64,7 +63,7 @@ impl Bootstrap {
         let module = py::import(c"_frozen_importlib")?;
         let exec_module = py::import(c"_frozen_importlib_external")?.get(c"SourceFileLoader")?.get(c"exec_module")?;
         let search = NamesUsed::by(&module.get(c"_find_spec")?)?;
-        let Some(search) = search.form(known.find_spec, |form| form)? else { return Ok(None) };
+        let Some(form) = search.form(known.find_spec, |form| form)? else { return Ok(None) };
         let as_known = uses_names(&module, c"_load_unlocked", known.load_unlocked)?
             && uses_names(&module, c"module_from_spec", known.module_from_spec)?
             && NamesUsed::by(&exec_module)?.are(known.exec_module)?;
@@ -88,14 +87,10 @@ impl Bootstrap {
         Ok(Some(Bootstrap {
             function_type: find_spec.get(c"__class__")?,
             namespace_type: sys.get(c"implementation")?.get(c"__class__")?,
-            find_spec_code: find_spec.get(c"__code__")?,
-            find_spec_defaults: find_spec.get(c"__defaults__")?,
-            name_sys: py::interned(c"sys")?,
-            name_defaults: py::interned(c"__defaults__")?,
-            name_meta_path: py::interned(c"meta_path")?,
-            name_modules: py::interned(c"modules")?,
+            search: Search::new(&find_spec)?,
+            askers: Mutex::default(),
             inside: Inside::new()?,
-            copies_finders: search.contains(&"list"),
+            copies_finders: form.contains(&"list"),
             search_code: module.get(c"_find_and_load_unlocked")?.get(c"__code__")?,
             is_builtin: py::builtin_of(&imp, c"is_builtin")?,
             find_frozen: py::builtin_of(&imp, c"find_frozen")?,
@@ -172,19 +167,42 @@ impl Bootstrap {
         }
     }
 
-    /// What `_find_spec` gives for the name with this finder alone: its own code runs, with its frame, its lock and its
-    /// treatment of odd finders, but with another `sys.meta_path`. Nothing of it outlives the call or is seen by another one.
+    /// What `_find_spec` gives for the name with this finder alone.
     pub fn ask(&self, finder: &Object, name: &Object, path: &Object, modules: &Object) -> Result<Object> {
-        let sys = self.namespace()?;
-        sys.set_attr(&self.name_meta_path, &py::list(&[finder])?)?;
-        sys.set_attr(&self.name_modules, modules)?;
-        let globals = self.dict.dict_copy()?;
-        globals.set_item(&self.name_sys, &sys)?;
-        let search = self.function(&self.find_spec_code, &globals)?;
-        search.set_attr(&self.name_defaults, &self.find_spec_defaults)?;
-        search.call(&[name, path])
+        let kept = self.askers().pop();
+        let asker = match kept {
+            Some(asker) if asker.is_current(self)? => asker,
+            _ => Asker::new(self, &self.search)?,
+        };
+        let answer = asker.ask(&self.search, [finder, name, path], modules)?;
+        self.keep(asker);
+        Ok(answer)
+    }
+
+    /// Makes the first asker: to make a function raises an audit event, which nobody is to see in the middle of an import.
+    pub fn get_ready_to_ask(&self) -> Result<()> {
+        self.keep(Asker::new(self, &self.search)?);
+        Ok(())
+    }
+
+    /// For the next question; finders that import something while they are asked need several.
+    fn keep(&self, asker: Asker) {
+        let mut askers = self.askers();
+        if askers.len() < MOST_ASKERS && askers.try_reserve(1).is_ok() {
+            askers.push(asker);
+            return;
+        }
+        drop(askers);
+        drop(asker);
+    }
+
+    fn askers(&self) -> MutexGuard<'_, Vec<Asker>> {
+        self.askers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Askers that are kept at most.
+const MOST_ASKERS: usize = 4;
 
 /// `function.__code__.co_names`, to be compared with those of a known function.
 pub struct NamesUsed(Object);

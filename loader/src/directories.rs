@@ -89,16 +89,19 @@ impl Listing {
     pub fn read(path: &Path, mtime_ns: i64) -> io::Result<Listing> {
         let mut listing = Listing::new(mtime_ns);
         for entry in fs::read_dir(path)? {
-            listing.push(entry?.file_name().as_bytes());
+            listing.push(entry?.file_name().as_bytes())?;
         }
         Ok(listing.sorted())
     }
 
-    /// With one name more, in no order.
-    pub fn push(&mut self, name: &[u8]) {
+    /// With one name more, in no order; an error if there is no memory for it.
+    pub fn push(&mut self, name: &[u8]) -> io::Result<()> {
+        self.bytes.try_reserve(name.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.names.try_reserve(1).map_err(|_| io::ErrorKind::OutOfMemory)?;
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name);
         self.names.push(Name { prefix: prefix(name), start, end: self.bytes.len() as u32 });
+        Ok(())
     }
 
     /// With all names in order.

@@ -29,7 +29,9 @@ fn known(attributes: &Names, finder: &Object, metadata: &Metadata) -> py::Result
     let names = names.iter()?;
     while let Some(name) = names.next()? {
         // One that is not UTF-8 raises.
-        listing.push(name.text()?.as_bytes());
+        if listing.push(name.text()?.as_bytes()).is_err() {
+            return Ok(None);
+        }
     }
     Ok(Some(listing.sorted()))
 }

@@ -18,6 +18,7 @@ mod activate;
 mod active;
 mod arena;
 mod aside;
+mod asker;
 mod bodies;
 mod bootstrap;
 mod data;
@@ -55,6 +56,7 @@ mod py;
 mod reason;
 mod recipe;
 mod relocate;
+mod reserve;
 mod search;
 mod segment;
 mod settings;
@@ -70,6 +72,9 @@ mod trace;
 mod unit;
 mod unwaited;
 mod unwind;
+
+#[global_allocator]
+static ALLOCATOR: reserve::Allocator = reserve::Allocator;
 
 /// Called by the interpreter to import the module.
 ///

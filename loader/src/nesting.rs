@@ -29,6 +29,11 @@ impl Drop for Nested {
     }
 }
 
+/// How many imports are in progress in this thread.
+pub fn depth() -> u32 {
+    DEPTH.get()
+}
+
 /// Whether an import is in progress in this thread.
 pub fn is_in_import() -> bool {
     DEPTH.get() != 0

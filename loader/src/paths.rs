@@ -2,13 +2,11 @@
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use cds_layout::format::{DirectoryRecord, RootKind, RootRecord};
 
 use crate::image::Image;
-use crate::py::{self, Object, PyObject};
+use crate::py::{self, Object};
 
 /// A root: an entry of `sys.path`.
 #[derive(Debug)]
@@ -30,8 +28,6 @@ pub struct Directory {
     pub record: DirectoryRecord,
     /// Whether the path is the one at build time.
     pub predicted: bool,
-    /// An importer of this directory that was found to be a plain `FileFinder`. Owned, for ever.
-    plain_importer: AtomicPtr<PyObject>,
 }
 
 /// The folder that the loader lies in.
@@ -89,13 +85,7 @@ impl Directory {
     /// The directory at `relative` below `root`.
     pub fn new(root: &Root, record: DirectoryRecord, relative: &str) -> py::Result<Directory> {
         let path = if relative.is_empty() { root.path.clone() } else { join(&root.path, relative, "") };
-        Ok(Directory {
-            object: py::string(&path)?,
-            path,
-            record,
-            predicted: root.predicted,
-            plain_importer: AtomicPtr::new(ptr::null_mut()),
-        })
+        Ok(Directory { object: py::string(&path)?, path, record, predicted: root.predicted })
     }
 
     /// Path of an entry of the directory, whose name ends with `suffix`.
@@ -114,20 +104,6 @@ impl Directory {
             py::clear();
         }
         text.is_ok_and(|text| text == self.path)
-    }
-
-    /// Whether `importer` was found to be a plain `FileFinder` before.
-    pub fn knows(&self, importer: &Object) -> bool {
-        self.plain_importer.load(Ordering::Relaxed) == importer.as_ptr()
-    }
-
-    /// Remembers that `importer` is a plain `FileFinder`.
-    pub fn remember(&self, importer: &Object) {
-        let old = self.plain_importer.swap(importer.clone().into_ptr(), Ordering::Relaxed);
-        if NonNull::new(old).is_some() {
-            // SAFETY: the reference that an earlier call gave to the table.
-            drop(unsafe { py::steal(old) });
-        }
     }
 }
 

@@ -220,11 +220,10 @@ impl Search<'_> {
         let other = || Aside::Importer(directory.path.clone());
         match &importer {
             None => {}
-            Some(importer) if directory.knows(importer) => {}
             Some(importer) if importer.is_none() && unchecked => {}
             Some(importer) if !importer.is_exactly(&importlib.file_finder) => return Err(other()),
             Some(importer) if !importlib.has_default_loaders(importer)? => return Err(other()),
-            Some(importer) => directory.remember(importer),
+            Some(_) => {}
         }
         if unchecked { Ok(()) } else { self.comes_first(directory, importer.as_ref()) }
     }

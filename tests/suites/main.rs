@@ -31,6 +31,7 @@ mod selection;
 mod specialise;
 mod system_calls;
 mod tidy;
+mod unusual;
 mod variants;
 mod windows;
 mod workflow;
@@ -54,7 +55,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 28] = [
+const EVERYWHERE: [Suite; 29] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -70,6 +71,7 @@ const EVERYWHERE: [Suite; 28] = [
     behaviour::trials,
     importing::trials,
     system_calls::trials,
+    unusual::trials,
     workflow::trials,
     oracle::trials,
     objects::trials,

@@ -5,6 +5,7 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
+use super::call;
 use super::make::{none, string, tuple};
 use super::object::{Object, borrow, steal};
 
@@ -29,7 +30,7 @@ pub fn raised() -> bool {
 /// Drops the exception that is set, if any.
 pub fn clear() {
     // SAFETY: the GIL is held.
-    unsafe { ffi::PyErr_Clear() }
+    unsafe { call::PyErr_Clear() }
 }
 
 /// Drops the exception that is set and returns its text.
@@ -39,13 +40,13 @@ pub fn take_error_text() -> String {
     #[allow(deprecated)]
     let (kind, value, _traceback) = unsafe {
         ffi::PyErr_Fetch(&mut kind, &mut value, &mut traceback);
-        ffi::PyErr_NormalizeException(&mut kind, &mut value, &mut traceback);
+        call::PyErr_NormalizeException(&mut kind, &mut value, &mut traceback);
         (steal(kind), steal(value), steal(traceback))
     };
     let text = |object: &Result<Object>| {
         let object = object.as_ref().ok()?;
         // SAFETY: a live object; a new reference comes back.
-        let text = unsafe { steal(ffi::PyObject_Str(object.as_ptr())) }.ok()?;
+        let text = unsafe { steal(call::PyObject_Str(object.as_ptr())) }.ok()?;
         text.text().ok().map(str::to_owned)
     };
     let text = text(&value).or_else(|| text(&kind)).unwrap_or_else(|| "unknown exception".to_owned());
@@ -75,7 +76,7 @@ impl Exception {
         // SAFETY: the references that were taken; they are given away.
         #[allow(deprecated)]
         unsafe {
-            ffi::PyErr_Restore(kind, value, traceback);
+            call::PyErr_Restore(kind, value, traceback);
         }
     }
 
@@ -92,6 +93,28 @@ impl Exception {
         let part =
             |i| parts.tuple_item(i).ok().filter(|part| !part.is_none()).map_or(ptr::null_mut(), Object::into_ptr);
         Exception([part(0), part(1), part(2)]).restore();
+    }
+
+    /// The name of the file whose code has raised it, if Python code has.
+    fn file(&self) -> Option<String> {
+        let [_, _, traceback] = self.0;
+        let innermost = || -> Result<String> {
+            // SAFETY: null, or a live object that this value owns.
+            let mut traceback = unsafe { borrow(traceback) }.ok_or(Raised)?.clone();
+            loop {
+                let next = traceback.get(c"tb_next")?;
+                if next.is_none() {
+                    break;
+                }
+                traceback = next;
+            }
+            Ok(traceback.get(c"tb_frame")?.get(c"f_code")?.get(c"co_filename")?.text()?.to_owned())
+        };
+        let found = innermost();
+        if raised() {
+            clear();
+        }
+        found.ok()
     }
 }
 
@@ -118,6 +141,14 @@ pub fn interrupted() -> bool {
     raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_Exception) == 0 }
 }
 
+/// Whether the exception that is set was raised by Python code whose file's name does not begin like this.
+pub fn is_raised_outside(files: &str) -> bool {
+    let exception = take_exception();
+    let outside = exception.file().is_some_and(|file| !file.starts_with(files));
+    exception.restore();
+    outside
+}
+
 /// Whether the exception that is set is an `AttributeError`.
 pub fn is_attribute_error() -> bool {
     // SAFETY: an exception is set, or the answer is no.
@@ -134,7 +165,7 @@ pub fn is_key_error() -> bool {
 pub fn raise_runtime_error(text: &str) -> Raised {
     if let Ok(text) = string(text) {
         // SAFETY: live objects.
-        unsafe { ffi::PyErr_SetObject(ffi::PyExc_RuntimeError, text.as_ptr()) };
+        unsafe { call::PyErr_SetObject(ffi::PyExc_RuntimeError, text.as_ptr()) };
     }
     Raised
 }
@@ -144,7 +175,7 @@ pub fn raise_os_error(number: i32, path: &Object) -> Raised {
     // SAFETY: the address of this thread's `errno`; then live objects.
     unsafe {
         *libc::__errno_location() = number;
-        ffi::PyErr_SetFromErrnoWithFilenameObject(ffi::PyExc_OSError, path.as_ptr());
+        call::PyErr_SetFromErrnoWithFilenameObject(ffi::PyExc_OSError, path.as_ptr());
     }
     Raised
 }
@@ -153,7 +184,7 @@ pub fn raise_os_error(number: i32, path: &Object) -> Raised {
 pub fn raise_type_error(text: &str) -> Raised {
     if let Ok(text) = string(text) {
         // SAFETY: live objects.
-        unsafe { ffi::PyErr_SetObject(ffi::PyExc_TypeError, text.as_ptr()) };
+        unsafe { call::PyErr_SetObject(ffi::PyExc_TypeError, text.as_ptr()) };
     }
     Raised
 }
@@ -161,6 +192,6 @@ pub fn raise_type_error(text: &str) -> Raised {
 /// Sets a `KeyError` with `key`.
 pub fn raise_key_error(key: &Object) -> Raised {
     // SAFETY: live objects.
-    unsafe { ffi::PyErr_SetObject(ffi::PyExc_KeyError, key.as_ptr()) };
+    unsafe { call::PyErr_SetObject(ffi::PyExc_KeyError, key.as_ptr()) };
     Raised
 }

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pyo3_ffi as ffi;
 
+use super::call;
 use super::error::{Raised, Result, clear};
 use super::make::interned;
 use super::object::{Object, borrow, steal};
@@ -12,12 +13,12 @@ use super::object::{Object, borrow, steal};
 pub fn import(name: &CStr) -> Result<Object> {
     let known = interned(name)?;
     // SAFETY: a live string; a new reference comes back, or null, with or without an exception.
-    match unsafe { steal(ffi::PyImport_GetModule(known.as_ptr())) } {
+    match unsafe { steal(call::PyImport_GetModule(known.as_ptr())) } {
         Ok(module) if !module.is_none() => Ok(module),
         _ => {
             clear();
             // SAFETY: a C string; a new reference comes back.
-            unsafe { steal(ffi::PyImport_ImportModule(name.as_ptr())) }
+            unsafe { steal(call::PyImport_ImportModule(name.as_ptr())) }
         }
     }
 }

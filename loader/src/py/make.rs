@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_char};
 
 use pyo3_ffi as ffi;
 
+use super::call;
 use super::error::{Result, status};
 use super::object::{Object, borrow, length, steal};
 
@@ -41,20 +42,20 @@ pub fn latin1(character: u8) -> Result<Object> {
 /// The `str` for a path, as `os.fsdecode`.
 pub fn path_string(path: &[u8]) -> Result<Object> {
     // SAFETY: the length is that of the buffer; a new reference comes back.
-    unsafe { steal(ffi::PyUnicode_DecodeFSDefaultAndSize(path.as_ptr().cast::<c_char>(), length(path.len()))) }
+    unsafe { steal(call::PyUnicode_DecodeFSDefaultAndSize(path.as_ptr().cast::<c_char>(), length(path.len()))) }
 }
 
 /// The `bytes` for a path, as `os.fsencode`; raises `ValueError` for a zero character.
 pub fn path_bytes(path: &Object) -> Result<Object> {
     // SAFETY: a live object, checked to be a `str`; a new reference comes back.
-    unsafe { steal(ffi::PyUnicode_EncodeFSDefault(path.as_ptr())) }
+    unsafe { steal(call::PyUnicode_EncodeFSDefault(path.as_ptr())) }
 }
 
 /// `os.fspath`, encoded: for a `str`, `bytes` or path object.
 pub fn fs_path(path: &Object) -> Result<std::path::PathBuf> {
     let mut bytes: *mut ffi::PyObject = std::ptr::null_mut();
     // SAFETY: a live object; a new reference is stored on success, for which the function returns 1.
-    if unsafe { ffi::PyUnicode_FSConverter(path.as_ptr(), (&raw mut bytes).cast()) } == 0 {
+    if unsafe { call::PyUnicode_FSConverter(path.as_ptr(), (&raw mut bytes).cast()) } == 0 {
         return Err(super::error::Raised);
     }
     // SAFETY: the reference that was just stored.
@@ -71,7 +72,7 @@ pub fn integer(value: i64) -> Result<Object> {
 /// A new tuple.
 pub fn tuple(items: &[&Object]) -> Result<Object> {
     // SAFETY: a new reference comes back.
-    let tuple = unsafe { steal(ffi::PyTuple_New(length(items.len()))) }?;
+    let tuple = unsafe { steal(call::PyTuple_New(length(items.len()))) }?;
     for (i, item) in items.iter().enumerate() {
         // SAFETY: the tuple is new and nobody else has seen it; the index is below its length; the reference
         // to the item is given away.
@@ -83,7 +84,7 @@ pub fn tuple(items: &[&Object]) -> Result<Object> {
 /// A new list of the items.
 pub fn list(items: &[&Object]) -> Result<Object> {
     // SAFETY: a new reference comes back.
-    let list = unsafe { steal(ffi::PyList_New(0)) }?;
+    let list = unsafe { steal(call::PyList_New(0)) }?;
     for item in items {
         // SAFETY: live objects.
         status(unsafe { ffi::PyList_Append(list.as_ptr(), item.as_ptr()) })?;
@@ -94,7 +95,7 @@ pub fn list(items: &[&Object]) -> Result<Object> {
 /// A tuple of objects that are given away.
 pub fn tuple_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
     // SAFETY: a new reference comes back.
-    let tuple = unsafe { steal(ffi::PyTuple_New(length(items.len()))) }?;
+    let tuple = unsafe { steal(call::PyTuple_New(length(items.len()))) }?;
     for (i, item) in items.enumerate() {
         // SAFETY: the tuple is new and nobody else has seen it; the index is below its length; the reference is given away.
         status(unsafe { ffi::PyTuple_SetItem(tuple.as_ptr(), length(i), item.into_ptr()) })?;
@@ -109,7 +110,7 @@ impl Tuple {
     /// Of so many items.
     pub fn new(count: usize) -> Result<Tuple> {
         // SAFETY: a new reference comes back.
-        unsafe { steal(ffi::PyTuple_New(length(count))) }.map(Tuple)
+        unsafe { steal(call::PyTuple_New(length(count))) }.map(Tuple)
     }
 
     /// Gives away an item, the one with this index, which had none yet.
@@ -147,7 +148,7 @@ pub unsafe fn new_variable(type_: *mut ffi::PyObject, count: usize) -> Result<Ob
 /// A list of objects that are given away.
 pub fn list_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
     // SAFETY: a new reference comes back.
-    let list = unsafe { steal(ffi::PyList_New(length(items.len()))) }?;
+    let list = unsafe { steal(call::PyList_New(length(items.len()))) }?;
     for (i, item) in items.enumerate() {
         // SAFETY: as for tuples. Nothing runs until the list has all its items.
         status(unsafe { ffi::PyList_SetItem(list.as_ptr(), length(i), item.into_ptr()) })?;
@@ -158,10 +159,10 @@ pub fn list_of(items: impl ExactSizeIterator<Item = Object>) -> Result<Object> {
 /// A set of the objects, entered one after the other as `marshal.loads` does.
 pub fn set_of(items: impl Iterator<Item = Object>) -> Result<Object> {
     // SAFETY: a new reference comes back.
-    let set = unsafe { steal(ffi::PySet_New(std::ptr::null_mut())) }?;
+    let set = unsafe { steal(call::PySet_New(std::ptr::null_mut())) }?;
     for item in items {
         // SAFETY: live objects; the type is checked.
-        status(unsafe { ffi::PySet_Add(set.as_ptr(), item.as_ptr()) })?;
+        status(unsafe { call::PySet_Add(set.as_ptr(), item.as_ptr()) })?;
     }
     Ok(set)
 }
@@ -178,7 +179,7 @@ pub fn dict_of(mut items: impl Iterator<Item = Object>) -> Result<Object> {
 /// `slice(start, stop, step)`
 pub fn slice(start: &Object, stop: &Object, step: &Object) -> Result<Object> {
     // SAFETY: live objects; a new reference comes back.
-    unsafe { steal(ffi::PySlice_New(start.as_ptr(), stop.as_ptr(), step.as_ptr())) }
+    unsafe { steal(call::PySlice_New(start.as_ptr(), stop.as_ptr(), step.as_ptr())) }
 }
 
 /// `list.append(item)`
@@ -190,13 +191,13 @@ pub fn append(list: &Object, item: &Object) -> Result<()> {
 /// A new dict.
 pub fn dict() -> Result<Object> {
     // SAFETY: a new reference comes back.
-    unsafe { steal(ffi::PyDict_New()) }
+    unsafe { steal(call::PyDict_New()) }
 }
 
 /// A new module of this name, as `types.ModuleType(name)`.
 pub fn new_module(name: &Object) -> Result<Object> {
     // SAFETY: a live object; a new reference comes back.
-    unsafe { steal(ffi::PyModule_NewObject(name.as_ptr())) }
+    unsafe { steal(call::PyModule_NewObject(name.as_ptr())) }
 }
 
 /// `None`

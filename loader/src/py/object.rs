@@ -28,7 +28,7 @@ impl std::ops::Deref for Borrowed<'_> {
 impl Drop for Object {
     fn drop(&mut self) {
         // SAFETY: this is the one reference that `self` owns.
-        unsafe { ffi::Py_DecRef(self.0.as_ptr()) }
+        unsafe { call::Py_DecRef(self.0.as_ptr()) }
     }
 }
 
@@ -119,7 +119,7 @@ impl Object {
     /// `isinstance(self, class)`
     pub fn is_instance(&self, class: &Object) -> Result<bool> {
         // SAFETY: live objects.
-        match unsafe { ffi::PyObject_IsInstance(self.as_ptr(), class.as_ptr()) } {
+        match unsafe { call::PyObject_IsInstance(self.as_ptr(), class.as_ptr()) } {
             -1 => Err(Raised),
             n => Ok(n != 0),
         }
@@ -128,28 +128,28 @@ impl Object {
     /// `self.name`
     pub fn attr(&self, name: &Object) -> Result<Object> {
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(ffi::PyObject_GetAttr(self.as_ptr(), name.as_ptr())) }
+        unsafe { steal(call::PyObject_GetAttr(self.as_ptr(), name.as_ptr())) }
     }
     /// `self.name`
     pub fn get(&self, name: &CStr) -> Result<Object> {
         // SAFETY: a live object and a C string; a new reference comes back.
-        unsafe { steal(ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
+        unsafe { steal(call::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
     }
     /// `self.name = value`
     pub fn set_attr(&self, name: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects.
-        status(unsafe { call::set_attr(self.as_ptr(), name.as_ptr(), value.as_ptr()) })
+        status(unsafe { call::PyObject_SetAttr(self.as_ptr(), name.as_ptr(), value.as_ptr()) })
     }
     /// `self(*arguments)`
     pub fn call(&self, arguments: &[&Object]) -> Result<Object> {
         if arguments.len() <= 3 {
             let of = |i: usize| arguments.get(i).map_or(ptr::null_mut(), |argument: &&Object| argument.as_ptr());
             // Without a tuple. SAFETY: live objects; a new reference comes back.
-            return unsafe { steal(call::call_objects(self.as_ptr(), [of(0), of(1), of(2)])) };
+            return unsafe { steal(call::call_objects(self.as_ptr(), of(0), of(1), of(2))) };
         }
         let arguments = tuple(arguments)?;
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), ptr::null_mut())) }
+        unsafe { steal(call::PyObject_Call(self.as_ptr(), arguments.as_ptr(), ptr::null_mut())) }
     }
     /// `self(*arguments, name=value)`
     pub fn call_with(&self, arguments: &[&Object], name: &Object, value: &Object) -> Result<Object> {
@@ -157,18 +157,18 @@ impl Object {
         let keywords = dict()?;
         keywords.set_item(name, value)?;
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
+        unsafe { steal(call::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
     }
     /// `self(*arguments, **keywords)`
     pub fn call_keywords(&self, arguments: &[&Object], keywords: &Object) -> Result<Object> {
         let arguments = tuple(arguments)?;
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(call::call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
+        unsafe { steal(call::PyObject_Call(self.as_ptr(), arguments.as_ptr(), keywords.as_ptr())) }
     }
     /// `self == other` as a truth value
     pub fn equals(&self, other: &Object) -> Result<bool> {
         // SAFETY: live objects.
-        match unsafe { ffi::PyObject_RichCompareBool(self.as_ptr(), other.as_ptr(), ffi::Py_EQ) } {
+        match unsafe { call::PyObject_RichCompareBool(self.as_ptr(), other.as_ptr(), ffi::Py_EQ) } {
             -1 => Err(Raised),
             n => Ok(n != 0),
         }
@@ -176,7 +176,7 @@ impl Object {
     /// `bool(self)`
     pub fn is_true(&self) -> Result<bool> {
         // SAFETY: a live object.
-        match unsafe { ffi::PyObject_IsTrue(self.as_ptr()) } {
+        match unsafe { call::PyObject_IsTrue(self.as_ptr()) } {
             -1 => Err(Raised),
             n => Ok(n != 0),
         }
@@ -196,12 +196,12 @@ impl Object {
     /// `iter(self)`
     pub fn iter(&self) -> Result<Object> {
         // SAFETY: a live object; a new reference comes back.
-        unsafe { steal(ffi::PyObject_GetIter(self.as_ptr())) }
+        unsafe { steal(call::PyObject_GetIter(self.as_ptr())) }
     }
     /// `next(self)`; `None` at the end. `self` is an iterator.
     pub fn next(&self) -> Result<Option<Object>> {
         // SAFETY: what `PyObject_GetIter` returned; a new reference or null comes back.
-        match unsafe { steal(ffi::PyIter_Next(self.as_ptr())) } {
+        match unsafe { steal(call::PyIter_Next(self.as_ptr())) } {
             Ok(item) => Ok(Some(item)),
             Err(raised_) => {
                 if raised() {
@@ -264,7 +264,7 @@ impl Object {
     /// `self[:]` for a list
     pub fn list_copy(&self) -> Result<Object> {
         // SAFETY: a live object; the type is checked. A new reference comes back.
-        unsafe { steal(ffi::PyList_GetSlice(self.as_ptr(), 0, ffi::Py_ssize_t::MAX)) }
+        unsafe { steal(call::PyList_GetSlice(self.as_ptr(), 0, ffi::Py_ssize_t::MAX)) }
     }
     /// `self.insert(index, item)` for a list
     pub fn list_insert(&self, index: usize, item: &Object) -> Result<()> {
@@ -275,7 +275,7 @@ impl Object {
     /// `self.get(key)` for a dict
     pub fn item(&self, key: &Object) -> Result<Option<Object>> {
         // SAFETY: live objects; the type is checked. The borrowed result is made an owned one at once.
-        let item = unsafe { borrow(ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr())) };
+        let item = unsafe { borrow(call::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr())) };
         match item {
             Some(item) => Ok(Some(item.clone())),
             None if raised() => Err(Raised),
@@ -285,13 +285,13 @@ impl Object {
     /// `self.get(key) is value` for a dict, without taking a reference.
     pub fn item_is(&self, key: &Object, value: &Object) -> Result<bool> {
         // SAFETY: live objects; the type is checked. The result is compared at once.
-        let item = unsafe { ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
+        let item = unsafe { call::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr()) };
         if item.is_null() && raised() { Err(Raised) } else { Ok(item == value.as_ptr()) }
     }
     /// `key in self` for a dict
     pub fn has_item(&self, key: &Object) -> Result<bool> {
         // SAFETY: live objects; the type is checked.
-        match unsafe { ffi::PyDict_Contains(self.as_ptr(), key.as_ptr()) } {
+        match unsafe { call::PyDict_Contains(self.as_ptr(), key.as_ptr()) } {
             -1 => Err(Raised),
             n => Ok(n != 0),
         }
@@ -299,47 +299,47 @@ impl Object {
     /// `self[key] = value` for a dict
     pub fn set_item(&self, key: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects; the type is checked.
-        status(unsafe { ffi::PyDict_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+        status(unsafe { call::PyDict_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
     }
     /// `self[key]`
     pub fn subscript(&self, key: &Object) -> Result<Object> {
         // SAFETY: live objects; a new reference comes back.
-        unsafe { steal(ffi::PyObject_GetItem(self.as_ptr(), key.as_ptr())) }
+        unsafe { steal(call::PyObject_GetItem(self.as_ptr(), key.as_ptr())) }
     }
     /// `self[key] = value`
     pub fn set_subscript(&self, key: &Object, value: &Object) -> Result<()> {
         // SAFETY: live objects.
-        status(unsafe { call::set_item(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+        status(unsafe { call::PyObject_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
     }
     /// `del self[key]`
     pub fn delete(&self, key: &Object) -> Result<()> {
         // SAFETY: live objects.
-        status(unsafe { call::delete_item(self.as_ptr(), key.as_ptr()) })
+        status(unsafe { call::PyObject_DelItem(self.as_ptr(), key.as_ptr()) })
     }
     /// `self.pop()` for a list; nothing for an empty one.
     pub fn list_pop(&self) -> Result<()> {
         match self.list_len() {
             0 => Ok(()),
             // SAFETY: a live object; the index is below its length.
-            n => status(unsafe { ffi::PySequence_DelItem(self.as_ptr(), length(n - 1)) }),
+            n => status(unsafe { call::PySequence_DelItem(self.as_ptr(), length(n - 1)) }),
         }
     }
     /// `self.clear(); self.update(other)` for dicts
     pub fn become_copy_of(&self, other: &Object) -> Result<()> {
         // SAFETY: live objects; the types are checked.
         unsafe {
-            ffi::PyDict_Clear(self.as_ptr());
-            status(ffi::PyDict_Update(self.as_ptr(), other.as_ptr()))
+            call::PyDict_Clear(self.as_ptr());
+            status(call::PyDict_Update(self.as_ptr(), other.as_ptr()))
         }
     }
     /// `self.copy()` for a dict
     pub fn dict_copy(&self) -> Result<Object> {
         // SAFETY: a live object; the type is checked. A new reference comes back.
-        unsafe { steal(ffi::PyDict_Copy(self.as_ptr())) }
+        unsafe { steal(call::PyDict_Copy(self.as_ptr())) }
     }
     /// `list(self)` for a dict
     pub fn keys(&self) -> Result<Object> {
         // SAFETY: a live object; the type is checked. A new reference comes back.
-        unsafe { steal(ffi::PyDict_Keys(self.as_ptr())) }
+        unsafe { steal(call::PyDict_Keys(self.as_ptr())) }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use cds_layout::cpython::TYPE_VERSION_TAG;
 use pyo3_ffi::{self as ffi, PyObject};
 
+use super::call;
 use super::error::{Raised, Result, raise_type_error};
 use super::interpreter::hexversion;
 use super::make::{dict, string, tuple};
@@ -60,7 +61,7 @@ pub fn singleton(name: &'static CStr, doc: &'static CStr, methods: *mut ffi::PyM
         [(ffi::Py_tp_methods, methods.cast()), (ffi::Py_tp_doc, doc.as_ptr().cast_mut().cast()), (0, ptr::null_mut())];
     let type_ = heap_type(name, size_of::<PyObject>(), slots)?;
     // SAFETY: a type, just made; the new object takes its own reference to it.
-    unsafe { steal(ffi::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
+    unsafe { steal(call::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
 }
 
 /// A new heap type whose instances only we make. `slots` ends with an empty one; what it points to lives for ever.
@@ -78,25 +79,26 @@ pub fn heap_type<const N: usize>(
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the name and what the slots point to live for ever; the slots themselves are only read during the call.
-    unsafe { steal(ffi::PyType_FromSpec(&mut spec)) }
+    unsafe { steal(call::PyType_FromSpec(&mut spec)) }
 }
 
 /// A new object of a type, as `object.__new__(type_)`. `type_` is a heap type of the `object` family.
 pub fn allocate(type_: &Object) -> Result<Object> {
     // SAFETY: a live type without items.
-    unsafe { steal(ffi::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
+    unsafe { steal(call::PyType_GenericAlloc(type_.as_ptr().cast(), 0)) }
 }
 
 /// A method descriptor of `type_`. `method` lives for ever.
 pub fn method_descriptor(type_: &Object, method: &'static ffi::PyMethodDef) -> Result<Object> {
     // SAFETY: a live type and a static definition, which is only read.
-    unsafe { steal(ffi::PyDescr_NewMethod(type_.as_ptr().cast(), ptr::from_ref(method).cast_mut())) }
+    unsafe { steal(call::PyDescr_NewMethod(type_.as_ptr().cast(), ptr::from_ref(method).cast_mut())) }
 }
 
 /// A function object. `method` lives for ever.
 pub fn function(method: &'static ffi::PyMethodDef) -> Result<Object> {
     // SAFETY: a static definition, which is only read.
-    let pointer = unsafe { ffi::PyCFunction_NewEx(ptr::from_ref(method).cast_mut(), ptr::null_mut(), ptr::null_mut()) };
+    let pointer =
+        unsafe { call::PyCFunction_NewEx(ptr::from_ref(method).cast_mut(), ptr::null_mut(), ptr::null_mut()) };
     // SAFETY: a new reference or null.
     unsafe { steal(pointer) }
 }
@@ -105,7 +107,7 @@ pub fn function(method: &'static ffi::PyMethodDef) -> Result<Object> {
 pub fn function_of(method: &'static ffi::PyMethodDef, self_: &Object) -> Result<Object> {
     let method = ptr::from_ref(method).cast_mut();
     // SAFETY: a static definition, which is only read, and a live object, of which the function takes its own reference.
-    unsafe { steal(ffi::PyCFunction_NewEx(method, self_.as_ptr(), ptr::null_mut())) }
+    unsafe { steal(call::PyCFunction_NewEx(method, self_.as_ptr(), ptr::null_mut())) }
 }
 
 /// `type(name, (base,), namespace)`

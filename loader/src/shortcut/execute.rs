@@ -50,7 +50,12 @@ impl Import<'_> {
             say(format_args!("{}: served", self.name.text().unwrap_or("?")));
         }
         let globals = py::module_dict(&prepared.module)?;
-        // Raises the audit event, and enters `__builtins__`.
+        // `exec` would take those of whoever has the import statement, who may have other ones than importlib.
+        let builtins = &self.known.names.builtins;
+        if !globals.has_item(builtins)? {
+            globals.set_item(builtins, &self.known.builtins)?;
+        }
+        // Raises the audit event.
         let run = || self.known.exec.call(&[&prepared.code, &globals]);
         let done = match &active.pause {
             Some(pause) => pause.during(run),

@@ -14,6 +14,7 @@ use super::way::{Answer, Way};
 use super::{quietly, standing_for};
 use crate::aside::Aside;
 use crate::kept;
+use crate::nesting;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
 use crate::{spec, stand_in};
 
@@ -36,8 +37,38 @@ pub struct Import<'a> {
     packages: Vec<Object>,
 }
 
+/// Imports inside each other that are native at most; twice as many as large programs have. A native one takes more of the C stack than
+/// importlib's functions do, which count as more frames: they reach the recursion limit before the end of a thread's stack.
+const DEEPEST: u32 = 32;
+
+unsafe extern "C" {
+    /// `Include/cpython/abstract.h`, and from 3.12 on in the stable ABI.
+    fn PyObject_Vectorcall(
+        callable: *mut PyObject,
+        arguments: *const *mut PyObject,
+        count: usize,
+        keywords: *mut PyObject,
+    ) -> *mut PyObject;
+}
+
 /// The function.
 pub unsafe extern "C" fn find_and_load(
+    original: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+    keywords: *mut PyObject,
+) -> *mut PyObject {
+    if nesting::depth() > DEEPEST {
+        // The last thing that is done, with the same arguments: a jump, for which no stack is needed.
+        // SAFETY: passed on as the interpreter gave them; `original` is the function's `self`.
+        return unsafe { PyObject_Vectorcall(original, arguments, count.unsigned_abs(), keywords) };
+    }
+    // SAFETY: as the interpreter gave them.
+    unsafe { find_and_load_natively(original, arguments, count, keywords) }
+}
+
+#[inline(never)]
+unsafe fn find_and_load_natively(
     original: *mut PyObject,
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
@@ -91,7 +122,7 @@ impl<'a> Import<'a> {
         if !usual()? || !has_learned && !active.importlib.is_original(None)? {
             return Err(Aside::Replaced);
         }
-        let likeness = known.likeness(active).ok_or(Aside::Replaced)?;
+        let likeness = known.likeness(active)?.ok_or(Aside::Replaced)?;
         let names = text.rsplit_once('.');
         let mut import = Import { way, known, likeness, name, names, number, module, packages: Vec::new() };
         if known.form.locks_packages {

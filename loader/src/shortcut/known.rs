@@ -1,6 +1,7 @@
 //! What the native `_find_and_load` needs to know of importlib, and whether that is as it was.
 
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cds_layout::cpython::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, ImportFunctions, LOCK_UNLOCK_MODULE};
@@ -8,6 +9,7 @@ use cds_layout::cpython::{FindAndLoad, FindAndLoadUnlocked, GET_MODULE_LOCK, Imp
 use super::likeness::Likeness;
 use super::loads::{Loads, this_thread};
 use crate::active::Active;
+use crate::aside::Aside;
 use crate::bootstrap::{Bootstrap, NamesUsed, uses_names};
 use crate::py::{self, Builtin, Object, Result};
 
@@ -47,7 +49,10 @@ pub struct Known {
     /// What `count` of a `_ModuleLock` is while it is held once: a number, or a list of `True`.
     held_count: OnceLock<Option<HeldCount>>,
     likeness: OnceLock<Option<Likeness>>,
-    builtins: Object,
+    /// Attempts to learn it that went wrong.
+    failures: AtomicU32,
+    /// `__builtins__` of importlib
+    pub builtins: Object,
     name_exec: Object,
     thread: Object,
     name_get_ident: Object,
@@ -65,6 +70,8 @@ pub struct Names {
     pub initializing: Object,
     /// `_uninitialized_submodules`
     pub uninitialized: Object,
+    /// `__builtins__`
+    pub builtins: Object,
     /// `release`
     pub release: Object,
     owner: Object,
@@ -76,6 +83,12 @@ enum HeldCount {
     Number,
     List,
 }
+
+/// How often something may go wrong before modules are made by importlib for good.
+const ATTEMPTS: u32 = 8;
+
+/// How names of files begin that importlib's code is said to be of.
+const IMPORTLIB: &str = "<frozen importlib";
 
 /// What `_find_and_load` and the functions below it use.
 const WATCHED: [&CStr; 12] = [
@@ -138,6 +151,7 @@ impl Known {
                 path: py::interned(c"__path__")?,
                 initializing: py::interned(c"_initializing")?,
                 uninitialized: py::interned(c"_uninitialized_submodules")?,
+                builtins: py::interned(c"__builtins__")?,
                 release: py::interned(c"release")?,
                 owner: py::interned(c"owner")?,
                 count: py::interned(c"count")?,
@@ -147,6 +161,7 @@ impl Known {
             lock_class: function(c"_ModuleLock")?,
             held_count: OnceLock::new(),
             likeness: OnceLock::new(),
+            failures: AtomicU32::new(0),
             watched: OnceLock::new(),
             exec,
             import,
@@ -201,16 +216,23 @@ impl Known {
     }
 
     /// How modules and specs look, learned when first asked for; `None` where they cannot be made natively. Runs functions of
-    /// importlib the first time.
-    pub fn likeness(&self, active: &Active) -> Option<&Likeness> {
-        if self.likeness.get().is_none() {
-            let learned = self.learn(active).unwrap_or_else(|_| {
+    /// importlib the first time, and so perhaps a signal's handler, whose exception is not lost. What else goes wrong, for want of
+    /// memory or of frames, may work the next time.
+    pub fn likeness(&self, active: &Active) -> std::result::Result<Option<&Likeness>, Aside> {
+        if let Some(learned) = self.likeness.get() {
+            return Ok(learned.as_ref());
+        }
+        let learned = match self.learn(active) {
+            Ok(learned) => learned,
+            Err(raised) if py::interrupted() => return Err(raised.into()),
+            Err(_) if py::is_raised_outside(IMPORTLIB) => return Err(Aside::Raised),
+            Err(raised) if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < ATTEMPTS => return Err(raised.into()),
+            Err(_) => {
                 py::clear();
                 None
-            });
-            let _ = self.likeness.set(learned);
-        }
-        self.likeness.get()?.as_ref()
+            }
+        };
+        Ok(self.likeness.get_or_init(|| learned).as_ref())
     }
 
     fn learn(&self, active: &Active) -> Result<Option<Likeness>> {

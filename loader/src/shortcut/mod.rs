@@ -85,7 +85,7 @@ pub fn install(active: &Active) -> py::Result<()> {
         bootstrap.replace(c"_find_and_load", find_and_load)?;
         known.watch(bootstrap)?;
     }
-    Ok(())
+    bootstrap.get_ready_to_ask()
 }
 
 /// Runs the body of a native function with the function that it stands for, and gives the result to the interpreter.

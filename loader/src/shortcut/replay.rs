@@ -46,19 +46,30 @@ impl Replay<'_> {
         let nothing = giving(&py::none())?;
         let globals = self.bootstrap.dict.dict_copy()?;
         let sys = self.namespace(&[(c"modules", modules), (c"audit", &nothing)])?;
-        globals.set_item(&py::interned(c"sys")?, &sys)?;
+        let mut own = vec![(py::interned(c"sys")?, sys)];
         for (name, value) in replaced {
-            globals.set_item(&py::interned(name)?, value)?;
+            own.push((py::interned(name)?, value.clone()));
         }
         for function in functions {
             let copy = self.bootstrap.function(&function.get(c"__code__")?, &globals)?;
             for attribute in [c"__defaults__", c"__kwdefaults__"] {
                 copy.set_attr(&py::interned(attribute)?, &function.get(attribute)?)?;
             }
-            globals.set_item(&function.get(c"__name__")?, &copy)?;
+            own.push((function.get(c"__name__")?, copy));
         }
+        own.iter().try_for_each(|(name, value)| globals.set_item(name, value))?;
         // The parent was imported before, as far as that goes.
-        globals.subscript(&py::interned(c"_find_and_load")?)?.call(&[self.name, &nothing])
+        let result = globals.subscript(&py::interned(c"_find_and_load")?)?.call(&[self.name, &nothing]);
+        // A traceback may keep the globals. They are not to keep the functions, whose globals they are, nor what these were given.
+        py::finally(result, || own.iter().try_for_each(|(name, _)| self.as_ever(&globals, name)))
+    }
+
+    /// Gives a global name the value that it has in importlib.
+    fn as_ever(&self, globals: &Object, name: &Object) -> Result<()> {
+        match self.bootstrap.dict.item(name)? {
+            Some(value) => globals.set_item(name, &value),
+            None => globals.delete(name),
+        }
     }
 
     fn namespace(&self, attributes: &[(&CStr, &Object)]) -> Result<Object> {
