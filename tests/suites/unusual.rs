@@ -71,12 +71,19 @@ fn compare(python: &Interpreter, program: &str, first: &str) -> Result<()> {
 /// Imports fail where there is no memory; the process goes on, or ends as ever. How many of them fail depends on what each allocates.
 fn no_memory(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
-    for mode in ["OFF", ""] {
+    let run = |mode: &str| {
         let run = environment.python().arg(fixtures().join("unusual/program.py")).arg("no_memory");
-        let output = run.env("PYCDSMODE", mode).output()?;
-        // CPython itself may not get as far as to print.
+        run.env("PYCDSMODE", mode).output()
+    };
+    let without = run("OFF")?;
+    if without.status < 0 {
+        println!("skipped on {}: imports without memory, because CPython itself ends by a signal", python.label);
+        return Ok(());
+    }
+    for output in [without, run("")?] {
+        // Not every CPython gets as far as to print.
         let ended = matches!((output.status, &*output.stdout), (0, "True\n") | (1, ""));
-        ensure!(ended && !output.stderr.contains("allocation"), "{mode}: {output}");
+        ensure!(ended && !output.stderr.contains("allocation"), "{output}");
     }
     Ok(())
 }
