@@ -1,5 +1,7 @@
 //! The import system at work: what it does for modules of an image is what it does without one.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::interpreters::{Interpreter, Interpreters};
@@ -15,6 +17,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         &[
             ("report", report),
             ("report_of_statements", report_of_statements),
+            ("audited", audited),
             ("threads", threads),
             ("times", times),
             ("frames", frames),
@@ -46,6 +49,106 @@ fn report(python: &Interpreter) -> Result<()> {
 /// The same for what C's import does.
 fn report_of_statements(python: &Interpreter) -> Result<()> {
     compare(python, "report.py", &["statement"], 25)
+}
+
+/// Audit events that modules of an image do not raise, as `docs/security.md` says: those of reading `.pyc` files and of listing
+/// directories for them.
+const NOT_RAISED: [&str; 3] = ["marshal.loads", "open", "os.listdir"];
+
+/// Those that are raised for them alone, as is said there, too; name and what comes first.
+const RAISED: [&str; 5] = [
+    r#"["object.__setattr__","ImageLoader","__class__","#,
+    r#"["object.__setattr__","function","__"#,
+    r#"["object.__getattr__","function","__"#,
+    r#"["object.__delattr__","function","__"#,
+    r#"["function.__new__",["<frozen importlib._bootstrap>","#,
+];
+
+/// All other audit events of imports are the same, in the same order.
+fn audited(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    environment.python().args(["-m", "compileall", "-q"]).arg(&environment.site).ok()?;
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
+    for (way, raised) in [("function", &["object.__setattr__"][..]), ("statement", &[])] {
+        let run = |mode: &str| -> Result<Value> {
+            let run = environment.python().arg("-P").arg(fixtures().join("importing/audited.py")).arg(way);
+            run.env("PYCDSMODE", mode).cwd(&environment.scratch).ok()?.silent()?.json()
+        };
+        let (without, with) = (run("OFF")?, run("")?);
+        let served = [&without, &with].map(|report| report["served"].as_u64().unwrap_or(0));
+        ensure!(served[0] == 0 && served[1] > 40, "{served:?} modules served");
+        ensure!([&without, &with].iter().all(|report| report["missing"] == json!([])), "{without:#}");
+
+        let found = Differences::of(&without["found"], &with["found"]).with_context(|| way.to_owned())?;
+        ensure!(found.same > 150, "{way}: only {} events", found.same);
+        ensure!(found.not_raised == names(&NOT_RAISED), "{way}: {:?} are not raised", found.not_raised);
+        ensure!(found.still_raised.is_empty(), "{way}: {:?} are raised", found.still_raised);
+        ensure!(found.raised == names(raised), "{way}: {:?} are raised with the image alone", found.raised);
+        let own = environment.site.join("audits/__init__.py");
+        let is_own = |event: &&Value| event[0] == "open" && event[1] == *own.to_string_lossy();
+        let opens = with["found"].as_array().map_or(0, |events| events.iter().filter(is_own).count());
+        ensure!(opens == 1, "{way}: what a module opens itself is noted {opens} times");
+
+        // What is not there is looked for as ever, and what is served no more comes from its file.
+        let others = Differences::of(&without["others"], &with["others"]).with_context(|| way.to_owned())?;
+        ensure!(others.same > 10, "{way}: only {} events of others", others.same);
+        ensure!(others.still_raised.is_subset(&names(&NOT_RAISED)), "{way}: {:?}", others.still_raised);
+    }
+    Ok(())
+}
+
+/// How audit events without an image and with it differ: in nothing but names that are known.
+#[derive(Default)]
+struct Differences {
+    same: usize,
+    not_raised: BTreeSet<String>,
+    still_raised: BTreeSet<String>,
+    raised: BTreeSet<String>,
+}
+
+impl Differences {
+    fn of(without: &Value, with: &Value) -> Result<Differences> {
+        let mut differences = Differences::default();
+        let (mut expected, not_raised) = split(without)?;
+        let (seen, still_raised) = split(with)?;
+        (differences.not_raised, differences.still_raised) = (not_raised, still_raised);
+        expected.reverse();
+        for event in seen {
+            if expected.last() == Some(&event) {
+                expected.pop();
+                differences.same += 1;
+                continue;
+            }
+            let text = event.to_string();
+            ensure!(RAISED.iter().any(|start| text.starts_with(start)), "{text} instead of {:?}", expected.last());
+            differences.raised.insert(name_of(&event));
+        }
+        ensure!(expected.is_empty(), "not raised: {:?}", expected.last());
+        Ok(differences)
+    }
+}
+
+fn name_of(event: &Value) -> String {
+    event[0].as_str().unwrap_or_default().to_owned()
+}
+
+/// The events that have to be raised in any case, and the names of the others.
+fn split(events: &Value) -> Result<(Vec<Value>, BTreeSet<String>)> {
+    let events = events.as_array().context("no events")?.iter().cloned();
+    let (about_files, others): (Vec<Value>, Vec<Value>) = events.partition(is_about_files);
+    Ok((others, about_files.iter().map(name_of).collect()))
+}
+
+/// Whether modules of an image need not raise an event.
+fn is_about_files(event: &Value) -> bool {
+    let first = event[1].as_str().unwrap_or_default();
+    match event[0].as_str() {
+        Some("open") => first.ends_with(".pyc"),
+        Some("marshal.loads") => first == "_compile_bytecode",
+        // A module that lists directories itself does so elsewhere.
+        Some("os.listdir") => first.starts_with('/') && !first.starts_with("/proc/"),
+        _ => false,
+    }
 }
 
 /// Threads that wait for each other, or would for ever.
