@@ -28,6 +28,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("heap", heap),
             ("address_space", address_space),
             ("pause", pause),
+            ("pause_and_collections", pause_and_collections),
             ("pause_and_fork", pause_and_fork),
         ],
     )
@@ -381,4 +382,41 @@ fn pause(python: &Interpreter) -> Result<()> {
     let complaint = "cds_loader: PYCDSGC=sometimes is unknown: expected pause; nothing is paused\n";
     ensure!(unknown.stderr == complaint && unknown.stdout == run("").ok()?.stdout, "{unknown}");
     Ok(())
+}
+
+/// With `PYCDSGC=pause` no collection begins while a module of the image executes, or one of two that execute at the same time in
+/// two threads; without it some do, and outside they do in any case.
+fn pause_and_collections(python: &Interpreter) -> Result<()> {
+    const MODULES: u64 = 8;
+    const PAUSED: u32 = i32::MAX as u32;
+    let environment = environment(python)?;
+    let run = |mode: &str, pause: &str| -> Result<Value> {
+        let run = environment.python().arg(fixtures().join("importing/paused_collections.py"));
+        run.env("PYCDSMODE", mode).env("PYCDSGC", pause).ok()?.silent()?.json()
+    };
+    let check = |report: &Value, served: u64, threshold: u32| {
+        ensure!(report["served"].as_u64().unwrap_or(0) == served, "{} modules served", report["served"]);
+        let is_paused = threshold == PAUSED;
+        let collections = |count: &Value, none: bool| count.as_u64().is_some_and(|count| (count == 0) == none);
+        let expected = json!([true, [700, 9]]);
+        let inside = ["one module", "one in another", "a class and a function of a module", "one that raises"];
+        for (what, none) in
+            inside.map(|what| (what, is_paused)).into_iter().chain([("before", false), ("after", false)])
+        {
+            ensure!(collections(&report[what][0], none) && report[what][1] == expected, "{what}: {report:#}");
+        }
+        let overlapping = &report["overlapping"];
+        for what in ["one executes", "both execute", "the second executes"] {
+            ensure!(overlapping[what] == json!([true, threshold]), "{what}: {report:#}");
+        }
+        ensure!(collections(&overlapping["collections"], is_paused), "two at the same time: {report:#}");
+        let [count, after] = [0, 1].map(|index| &overlapping["afterwards"][index]);
+        ensure!(collections(count, false) && *after == expected, "after two at the same time: {report:#}");
+        ensure!(overlapping["alive"] == json!([false, false]), "{report:#}");
+        ensure!(overlapping["made"] == json!([20000, 20000]), "{report:#}");
+        Ok(())
+    };
+    check(&run("OFF", "pause")?, 0, 700)?;
+    check(&run("", "")?, MODULES, 700)?;
+    check(&run("", "pause")?, MODULES, PAUSED)
 }
