@@ -26,6 +26,7 @@ mod pages;
 mod properties;
 mod rejection;
 mod relocated;
+mod scale;
 mod sections;
 mod selection;
 mod specialise;
@@ -54,7 +55,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 28] = [
+const EVERYWHERE: [Suite; 29] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -77,6 +78,7 @@ const EVERYWHERE: [Suite; 28] = [
     relocated::trials,
     pages::trials,
     windows::trials,
+    scale::trials,
     copies::trials,
     bodies::trials,
     specialise::trials,
