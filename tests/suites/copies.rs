@@ -21,6 +21,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("one_unit_for_two", one_unit_for_two),
             ("more_names_than_words", more_names_than_words),
             ("one_damaged", one_damaged),
+            ("damaged_backs", damaged_backs),
             ("overwritten", overwritten),
             ("replaced", replaced),
             ("surrogates", surrogates),
@@ -340,6 +341,45 @@ fn one_damaged(python: &Interpreter) -> Result<()> {
         let result = environment.script(&text)?.silent()?.json()?;
         ensure!(result[0].as_array().is_some_and(|values| values.len() == MODULES.len()), "{result}");
         ensure!(result[1]["served"] == MODULES.len() - 1, "unit {unit}: {result}");
+    }
+    Ok(())
+}
+
+/// The back of a table is not looked at where every prediction holds: a unit that is used in place is served although it is damaged.
+/// Where addresses have to be moved or a string is interned elsewhere it is, and the module is left to the ordinary import. `verify` sees it in any case.
+fn damaged_backs(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    // Names that nobody else has.
+    let module = "first_of_backs = 7.25\n\
+                  def second_of_backs(third_of_backs=1000):\n    return third_of_backs, first_of_backs, 'fourth_of_backs'\n";
+    write(environment.site.join("backs.py"), module)?;
+    environment.build(&environment.image())?.args(["--units", "in-place", "backs"]).ok()?;
+    let import = |first: &str| {
+        // The program itself has no name that the module has.
+        let said = "print(min(value for value in vars(backs).values() if type(value) is float))";
+        let text =
+            format!("import sys; {first}; import backs, cds_loader\n{said}\nprint(cds_loader.status()['served'] or 0)");
+        Ok::<_, anyhow::Error>(environment.script(&text)?.silent()?.stdout)
+    };
+    let (own, elsewhere) = ("pass", "kept = sys.intern(''.join(['second', '_of_backs']))");
+    for first in [own, elsewhere] {
+        let said = import(first)?;
+        ensure!(said == "7.25\n1\n", "from an image that is as it was: {said}");
+    }
+    let mut image = read(environment.image())?;
+    let unit = Places::of(&image)?.units(&image).pop().context("no unit")?;
+    let record = UnitRecord::decode(&mut Reader::new(&image[unit.clone()])).context("no record")?;
+    let back = unit.start + UnitRecord::SIZE + record.front as usize..unit.end;
+    ensure!(back.len() > 8, "{} bytes of back", back.len());
+    image[back].iter_mut().for_each(|byte| *byte ^= 0x55);
+    std::fs::remove_file(environment.image())?;
+    write(environment.image(), &image)?;
+    let output = tools()?.cds_build().arg("verify").arg(environment.image()).output()?;
+    ensure!(output.status == 1 && output.stderr.contains("a checksum of unit 0 does not agree"), "{output}");
+    let served = u8::from(python.linking() == Linking::Static);
+    for (first, served) in [(own, served), (elsewhere, 0)] {
+        let said = import(first)?;
+        ensure!(said == format!("7.25\n{served}\n"), "after `{first}` with a damaged back: {said}");
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The import system at work: what it does for modules of an image is what it does without one.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::interpreters::{Interpreter, Interpreters};
@@ -15,6 +17,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         &[
             ("report", report),
             ("report_of_statements", report_of_statements),
+            ("audited", audited),
             ("threads", threads),
             ("times", times),
             ("frames", frames),
@@ -25,6 +28,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("heap", heap),
             ("address_space", address_space),
             ("pause", pause),
+            ("pause_and_collections", pause_and_collections),
             ("pause_and_fork", pause_and_fork),
         ],
     )
@@ -46,6 +50,106 @@ fn report(python: &Interpreter) -> Result<()> {
 /// The same for what C's import does.
 fn report_of_statements(python: &Interpreter) -> Result<()> {
     compare(python, "report.py", &["statement"], 25)
+}
+
+/// Audit events that modules of an image do not raise, as `docs/security.md` says: those of reading `.pyc` files and of listing
+/// directories for them.
+const NOT_RAISED: [&str; 3] = ["marshal.loads", "open", "os.listdir"];
+
+/// Those that are raised for them alone, as is said there, too; name and what comes first.
+const RAISED: [&str; 5] = [
+    r#"["object.__setattr__","ImageLoader","__class__","#,
+    r#"["object.__setattr__","function","__"#,
+    r#"["object.__getattr__","function","__"#,
+    r#"["object.__delattr__","function","__"#,
+    r#"["function.__new__",["<frozen importlib._bootstrap>","#,
+];
+
+/// All other audit events of imports are the same, in the same order.
+fn audited(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    environment.python().args(["-m", "compileall", "-q"]).arg(&environment.site).ok()?;
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
+    for (way, raised) in [("function", &["object.__setattr__"][..]), ("statement", &[])] {
+        let run = |mode: &str| -> Result<Value> {
+            let run = environment.python().arg("-P").arg(fixtures().join("importing/audited.py")).arg(way);
+            run.env("PYCDSMODE", mode).cwd(&environment.scratch).ok()?.silent()?.json()
+        };
+        let (without, with) = (run("OFF")?, run("")?);
+        let served = [&without, &with].map(|report| report["served"].as_u64().unwrap_or(0));
+        ensure!(served[0] == 0 && served[1] > 40, "{served:?} modules served");
+        ensure!([&without, &with].iter().all(|report| report["missing"] == json!([])), "{without:#}");
+
+        let found = Differences::of(&without["found"], &with["found"]).with_context(|| way.to_owned())?;
+        ensure!(found.same > 150, "{way}: only {} events", found.same);
+        ensure!(found.not_raised == names(&NOT_RAISED), "{way}: {:?} are not raised", found.not_raised);
+        ensure!(found.still_raised.is_empty(), "{way}: {:?} are raised", found.still_raised);
+        ensure!(found.raised == names(raised), "{way}: {:?} are raised with the image alone", found.raised);
+        let own = environment.site.join("audits/__init__.py");
+        let is_own = |event: &&Value| event[0] == "open" && event[1] == *own.to_string_lossy();
+        let opens = with["found"].as_array().map_or(0, |events| events.iter().filter(is_own).count());
+        ensure!(opens == 1, "{way}: what a module opens itself is noted {opens} times");
+
+        // What is not there is looked for as ever, and what is served no more comes from its file.
+        let others = Differences::of(&without["others"], &with["others"]).with_context(|| way.to_owned())?;
+        ensure!(others.same > 10, "{way}: only {} events of others", others.same);
+        ensure!(others.still_raised.is_subset(&names(&NOT_RAISED)), "{way}: {:?}", others.still_raised);
+    }
+    Ok(())
+}
+
+/// How audit events without an image and with it differ: in nothing but names that are known.
+#[derive(Default)]
+struct Differences {
+    same: usize,
+    not_raised: BTreeSet<String>,
+    still_raised: BTreeSet<String>,
+    raised: BTreeSet<String>,
+}
+
+impl Differences {
+    fn of(without: &Value, with: &Value) -> Result<Differences> {
+        let mut differences = Differences::default();
+        let (mut expected, not_raised) = split(without)?;
+        let (seen, still_raised) = split(with)?;
+        (differences.not_raised, differences.still_raised) = (not_raised, still_raised);
+        expected.reverse();
+        for event in seen {
+            if expected.last() == Some(&event) {
+                expected.pop();
+                differences.same += 1;
+                continue;
+            }
+            let text = event.to_string();
+            ensure!(RAISED.iter().any(|start| text.starts_with(start)), "{text} instead of {:?}", expected.last());
+            differences.raised.insert(name_of(&event));
+        }
+        ensure!(expected.is_empty(), "not raised: {:?}", expected.last());
+        Ok(differences)
+    }
+}
+
+fn name_of(event: &Value) -> String {
+    event[0].as_str().unwrap_or_default().to_owned()
+}
+
+/// The events that have to be raised in any case, and the names of the others.
+fn split(events: &Value) -> Result<(Vec<Value>, BTreeSet<String>)> {
+    let events = events.as_array().context("no events")?.iter().cloned();
+    let (about_files, others): (Vec<Value>, Vec<Value>) = events.partition(is_about_files);
+    Ok((others, about_files.iter().map(name_of).collect()))
+}
+
+/// Whether modules of an image need not raise an event.
+fn is_about_files(event: &Value) -> bool {
+    let first = event[1].as_str().unwrap_or_default();
+    match event[0].as_str() {
+        Some("open") => first.ends_with(".pyc"),
+        Some("marshal.loads") => first == "_compile_bytecode",
+        // A module that lists directories itself does so elsewhere.
+        Some("os.listdir") => first.starts_with('/') && !first.starts_with("/proc/"),
+        _ => false,
+    }
 }
 
 /// Threads that wait for each other, or would for ever.
@@ -100,15 +204,19 @@ fn frames(python: &Interpreter) -> Result<()> {
 
 /// The names and the nesting that `-X importtime` shows.
 fn times(python: &Interpreter) -> Result<()> {
+    const STEPS: usize = 5;
     let environment = environment(python)?;
     let names = |mode: &str| -> Result<Vec<String>> {
-        let run = environment.python().args(["-X", "importtime", "-c", "import steps.inner.leaf, steps.outer_of_two"]);
-        let output = run.env("PYCDSMODE", mode).ok()?;
+        let program = "import steps.inner.leaf, steps.outer_of_two, cds_loader; print(cds_loader.status()['served'])";
+        let output = environment.python().args(["-X", "importtime", "-c", program]).env("PYCDSMODE", mode).ok()?;
+        // The modules of `steps`, and whatever the start imports.
+        let served = output.stdout.trim_end().parse().unwrap_or(0);
+        ensure!(if mode == "OFF" { served == 0 } else { served >= STEPS }, "{served} modules served: {output}");
         let names = output.stderr.lines().filter_map(|line| line.rsplit_once("| ").map(|(_, name)| name.to_owned()));
         Ok(names.skip_while(|name| !name.contains("steps")).collect())
     };
     let (with, without) = (names("")?, names("OFF")?);
-    ensure!(without.len() >= 5 && with == without, "{with:?}\ninstead of\n{without:?}");
+    ensure!(without.len() >= STEPS && with == without, "{with:?}\ninstead of\n{without:?}");
     Ok(())
 }
 
@@ -274,4 +382,41 @@ fn pause(python: &Interpreter) -> Result<()> {
     let complaint = "cds_loader: PYCDSGC=sometimes is unknown: expected pause; nothing is paused\n";
     ensure!(unknown.stderr == complaint && unknown.stdout == run("").ok()?.stdout, "{unknown}");
     Ok(())
+}
+
+/// With `PYCDSGC=pause` no collection begins while a module of the image executes, or one of two that execute at the same time in
+/// two threads; without it some do, and outside they do in any case.
+fn pause_and_collections(python: &Interpreter) -> Result<()> {
+    const MODULES: u64 = 8;
+    const PAUSED: u32 = i32::MAX as u32;
+    let environment = environment(python)?;
+    let run = |mode: &str, pause: &str| -> Result<Value> {
+        let run = environment.python().arg(fixtures().join("importing/paused_collections.py"));
+        run.env("PYCDSMODE", mode).env("PYCDSGC", pause).ok()?.silent()?.json()
+    };
+    let check = |report: &Value, served: u64, threshold: u32| {
+        ensure!(report["served"].as_u64().unwrap_or(0) == served, "{} modules served", report["served"]);
+        let is_paused = threshold == PAUSED;
+        let collections = |count: &Value, none: bool| count.as_u64().is_some_and(|count| (count == 0) == none);
+        let expected = json!([true, [700, 9]]);
+        let inside = ["one module", "one in another", "a class and a function of a module", "one that raises"];
+        for (what, none) in
+            inside.map(|what| (what, is_paused)).into_iter().chain([("before", false), ("after", false)])
+        {
+            ensure!(collections(&report[what][0], none) && report[what][1] == expected, "{what}: {report:#}");
+        }
+        let overlapping = &report["overlapping"];
+        for what in ["one executes", "both execute", "the second executes"] {
+            ensure!(overlapping[what] == json!([true, threshold]), "{what}: {report:#}");
+        }
+        ensure!(collections(&overlapping["collections"], is_paused), "two at the same time: {report:#}");
+        let [count, after] = [0, 1].map(|index| &overlapping["afterwards"][index]);
+        ensure!(collections(count, false) && *after == expected, "after two at the same time: {report:#}");
+        ensure!(overlapping["alive"] == json!([false, false]), "{report:#}");
+        ensure!(overlapping["made"] == json!([20000, 20000]), "{report:#}");
+        Ok(())
+    };
+    check(&run("OFF", "pause")?, 0, 700)?;
+    check(&run("", "")?, MODULES, 700)?;
+    check(&run("", "pause")?, MODULES, PAUSED)
 }

@@ -26,6 +26,7 @@ mod pages;
 mod properties;
 mod rejection;
 mod relocated;
+mod scale;
 mod sections;
 mod selection;
 mod specialise;
@@ -79,6 +80,7 @@ const EVERYWHERE: [Suite; 29] = [
     relocated::trials,
     pages::trials,
     windows::trials,
+    scale::trials,
     copies::trials,
     bodies::trials,
     specialise::trials,

@@ -45,14 +45,20 @@ impl Report {
         Ok((self.number(what, "pages")?, self.number(what, "private")?))
     }
 
+    /// Pages with nothing but constants of functions that were not called, and how many of them are present. The system maps what lies
+    /// around a page that is read, 64 kB of it, as far as it is in memory: so those near to what an import reads are.
+    fn cold(&self) -> Result<(u64, u64)> {
+        Ok((self.number("cold", "pages")?, self.number("cold", "present")?))
+    }
+
     /// Bytes that were read from files, and bytes of code objects.
     fn read(&self) -> Result<(u64, u64)> {
         Ok((self.number("read", "bytes")?, self.number("read", "objects")?))
     }
 }
 
-/// Functions that were made and never called stay in pages that processes share, if units are used in place. Nothing is written
-/// but what was interned elsewhere.
+/// Functions that were made and never called stay in pages that processes share, if units are used in place; most of what only calls
+/// need is not even present. Nothing is written but what was interned elsewhere.
 fn in_place(python: &Interpreter) -> Result<()> {
     if !python.writes_nothing() {
         println!("skipped on {}: shared pages, because {}", python.label, python.why_it_writes());
@@ -62,6 +68,8 @@ fn in_place(python: &Interpreter) -> Result<()> {
     let (read, objects) = report.read()?;
     ensure!(read * 10 < objects, "what is used in place is not read: {}", report.0);
     ensure!(report.pages("functions")?.1 == 0, "pages of functions are written to: {}", report.0);
+    let (cold, present) = report.cold()?;
+    ensure!(cold > 64 && present * 2 < cold, "constants that nobody looked at are resident: {}", report.0);
     let (dirty, resident) = (report.number("smaps", "Private_Dirty")?, report.number("smaps", "Rss")?);
     ensure!(dirty * 3 < resident, "written to: {}", report.0);
     // Each function has two names of its own, which nobody else has interned.
