@@ -170,10 +170,10 @@ fn a_profile_says_what_stands_between_image_and_limit() {
     imports["interpreters"][0]["imports"][0]["ways"]["limit"] = limit;
     write("imports.json", &imports);
     let way = |interpreter: u64, loader: u64, files: u64| json!({ "seconds": [0.05], "faults": [300.0], "samples": { "interpreter": [interpreter], "loader": [loader], "files": [files] } });
-    let ways = json!({ "pyc": way(900, 0, 90), "image": way(410, 80, 30), "limit": way(390, 0, 10) });
+    let ways = json!({ "pyc": way(90_000, 0, 9000), "image": way(41_000, 8000, 3000), "limit": way(39_000, 0, 1000) });
     let mut profile = results("3.13.0-shared", 0.5);
     profile["interpreters"][0]["imports"] = Value::Null;
-    profile["interpreters"][0]["profile"] = json!([{ "name": "rich", "frequency": 10_000.0, "ways": ways }]);
+    profile["interpreters"][0]["profile"] = json!([{ "name": "rich", "frequency": 1e6, "ways": ways }]);
     write("profile.json", &profile);
 
     let report = |merged: &[&str]| {
@@ -187,10 +187,10 @@ fn a_profile_says_what_stands_between_image_and_limit() {
     for part in [
         section,
         between,
-        "| interpreter | 90.0 | 41.0 | 39.0 | +2.00 |",
-        "| loader | 0.00 | 8.00 | 0.00 | +8.00 |",
-        // 80, 20 and 20 samples more than the limit's 400.
-        "| 3.13.0 shared | 1.250 | loader: 20.0 %, +8.00 ms | interpreter: 5.0 %, +2.00 ms | kernel: files: 5.0 %, +2.00 ms | rich |",
+        "| interpreter | 90.0 | 41.0 | 39.0 | +2.00 ± 0.35 |",
+        "| loader | 0.00 | 8.00 | 0.00 | +8.00 ± 0.11 |",
+        // 8 000, 2 000 and 2 000 samples more than the limit's 40 000.
+        "| 3.13.0 shared | 1.250 | 1.250 | 1.300 | loader: 20.0 %, +8.00 ± 0.11 ms | interpreter: 5.0 %, +2.00 ± 0.35 ms | kernel: files: 5.0 %, +2.00 ± 0.08 ms | rich |",
     ] {
         assert!(both.contains(part), "no `{part}` in {both}");
     }

@@ -2,18 +2,24 @@
 
 use std::fmt::Write;
 
-use crate::report::difference::{Difference, certain_places};
+use crate::report::difference::{Difference, Term, certain_places};
 use crate::report::markdown::{Table, cells, grouped, ms, or_dash};
 use crate::results::{Place, ProfiledFromStart, Way, Whole};
-use crate::statistics::mean;
 
 /// What is compared, with the way whose name it has.
 const KINDS: [(Whole, Way); 2] = [(Whole::Image, Way::Image), (Whole::Cds, Way::Cds)];
 
-/// Seconds from start in some places together, of each round.
-fn seconds(row: &ProfiledFromStart, kind: Whole, places: &[Place]) -> Option<Vec<f64>> {
-    let of = |kind| row.processes.seconds(kind, places);
-    Some(of(kind)?.into_iter().zip(of(Whole::Nothing)?).map(|(all, nothing)| all - nothing).collect())
+/// Some of these kinds in some places together, each with what it counts, in seconds.
+fn weighed(row: &ProfiledFromStart, kinds: &[(f64, Whole)], places: &[Place]) -> Option<Difference> {
+    let samples = |&(factor, kind): &(f64, Whole)| Some((factor, row.processes.samples(kind, places)?));
+    let samples = kinds.iter().map(samples).collect::<Option<Vec<_>>>()?;
+    let terms: Vec<Term<'_>> = samples.iter().map(|(factor, samples)| (*factor, samples.as_slice())).collect();
+    Difference::of(&terms, row.processes.frequency)
+}
+
+/// Seconds from start in some places together, the median of the rounds.
+fn seconds(row: &ProfiledFromStart, kind: Whole, places: &[Place]) -> Option<f64> {
+    Some(weighed(row, &[(1.0, kind), (-1.0, Whole::Nothing)], places)?.value)
 }
 
 /// Two rows for each package.
@@ -23,7 +29,7 @@ pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
     let _ = writeln!(
         text,
         "### Where the time from start goes\n\nSamples of whole processes, less those of the same program when it imports \
-         nothing, without loader and image; {runs} rounds, {} samples a second; ms of one process on average. To take samples costs \
+         nothing, without loader and image; {runs} rounds, {} samples a second; ms of one process, the median of the rounds. To take samples costs \
          time, so that these are longer than those above. The loader is this project's or that of code-data-share; the rest of \
          that is written in Python.\n",
         grouped(first.processes.frequency)
@@ -33,7 +39,7 @@ pub fn table(text: &mut String, rows: &[ProfiledFromStart]) {
     let mut table = Table::new(&columns);
     for row in rows {
         for (kind, way) in KINDS {
-            let of = |places: &[Place]| or_dash(seconds(row, kind, places).map(|runs| ms(mean(&runs))));
+            let of = |places: &[Place]| or_dash(seconds(row, kind, places).map(ms));
             let mut line = vec![row.name.clone(), way.title().to_owned(), of(&Place::ALL)];
             line.extend(Place::ALL.map(|place| of(&[place])));
             table.row(&line);
@@ -55,11 +61,10 @@ pub struct TooMuch {
 impl TooMuch {
     /// `None` if not all was sampled.
     pub fn of(row: &ProfiledFromStart, wanted: f64) -> Option<TooMuch> {
-        let of = |places: &[Place]| {
-            let (image, cds) = (seconds(row, Whole::Image, places)?, seconds(row, Whole::Cds, places)?);
-            Difference::of(&image.iter().zip(cds).map(|(image, cds)| image - cds / wanted).collect::<Vec<_>>())
-        };
-        let total = |kind| seconds(row, kind, &Place::ALL).map(|runs| mean(&runs));
+        // From start both are less what imports nothing.
+        let kinds = [(1.0, Whole::Image), (-1.0 / wanted, Whole::Cds), (1.0 / wanted - 1.0, Whole::Nothing)];
+        let of = |places: &[Place]| weighed(row, &kinds, places);
+        let total = |kind| seconds(row, kind, &Place::ALL);
         Some(TooMuch {
             ratio: total(Whole::Cds)? / total(Whole::Image)?,
             all: of(&Place::ALL)?,
@@ -73,12 +78,12 @@ pub(super) mod tests {
     use super::*;
     use crate::results::Processes;
 
-    /// A package: samples of a thousandth of a second in the interpreter and about files, in two rounds.
+    /// A package: milliseconds in the interpreter and about files, in two rounds, with a thousand samples in each.
     pub fn row(name: &str, kinds: &[(Whole, [u64; 2])]) -> ProfiledFromStart {
-        let mut processes = Processes::new(1000.0);
+        let mut processes = Processes::new(1e6);
         for &(kind, [interpreter, files]) in kinds {
             for more in [0, 2] {
-                let counts = [(Place::Interpreter, interpreter + more), (Place::Files, files)];
+                let counts = [(Place::Interpreter, (interpreter + more) * 1000), (Place::Files, files * 1000)];
                 processes.add(kind, &counts.into());
             }
         }
@@ -92,7 +97,7 @@ pub(super) mod tests {
         let mut text = String::new();
         table(&mut text, &[row("json", &ALL), row("rich", &ALL[..2])]);
         for line in [
-            "; 2 rounds, 1 000 samples a second;",
+            "; 2 rounds, 1 000 000 samples a second;",
             "| json | image | 65.0 | 60.0 | 0.00 | 0.00 | 0.00 | 5.00 | 0.00 | 0.00 |",
             "| json | code-data-share | 77.0 | 75.0 | 0.00 | 0.00 | 0.00 | 2.00 | 0.00 | 0.00 |",
             "| rich | code-data-share | – | – |",
@@ -109,8 +114,8 @@ pub(super) mod tests {
         let found = TooMuch::of(&row("json", &ALL), 1.25).unwrap();
         // 65 - 77 / 1.25, and about files 5 - 2 / 1.25; in the interpreter nothing is too much.
         let places: Vec<_> = found.places.iter().map(|(place, more)| (*place, more.to_string())).collect();
-        assert_eq!((ms(found.ratio), found.all.to_string().as_str()), (ms(77.0 / 65.0), "+3.40 ± 0.00"));
-        assert_eq!(places, [(Place::Files, "+3.40 ± 0.00".to_owned())]);
+        assert_eq!((ms(found.ratio), found.all.to_string().as_str()), (ms(77.0 / 65.0), "+3.40 ± 0.36"));
+        assert_eq!(places, [(Place::Files, "+3.40 ± 0.13".to_owned())]);
         assert_eq!(TooMuch::of(&row("rich", &ALL[..2]), 1.25), None);
     }
 }

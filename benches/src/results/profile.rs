@@ -150,13 +150,9 @@ impl<K: Ord> Processes<K> {
         self.kinds.values().flat_map(|places| places.values()).map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Seconds in some places together, of each run.
-    pub fn seconds(&self, kind: K, places: &[Place]) -> Option<Vec<f64>> {
-        let of = |place| self.kinds.get(&kind)?.get(place).filter(|runs| !runs.is_empty());
-        let all = places.iter().map(of).collect::<Option<Vec<_>>>()?;
-        let runs = all.iter().map(|runs| runs.len()).min()?;
-        let one = |run: usize| all.iter().map(|runs| runs[run]).sum::<u64>() as f64 / self.frequency;
-        Some((0..runs).map(one).collect())
+    /// Samples in some places together, of each run.
+    pub fn samples(&self, kind: K, places: &[Place]) -> Option<Vec<u64>> {
+        together(self.kinds.get(&kind)?, places)
     }
 }
 
@@ -170,9 +166,14 @@ impl Profile {
         }
     }
 
-    /// Samples in a place, of one run on average.
-    pub fn samples(&self, place: Place) -> f64 {
-        let all: u64 = self.samples.get(&place).into_iter().flatten().sum();
-        all as f64 / self.seconds.len().max(1) as f64
+    /// Samples in some places together, of each run.
+    pub fn samples(&self, places: &[Place]) -> Option<Vec<u64>> {
+        together(&self.samples, places)
     }
+}
+
+/// Samples in some places together, of each run: a place that is not there has none. `None` without runs.
+fn together(samples: &BTreeMap<Place, Vec<u64>>, places: &[Place]) -> Option<Vec<u64>> {
+    let runs = samples.values().map(Vec::len).min().filter(|&runs| runs > 0)?;
+    Some((0..runs).map(|run| places.iter().filter_map(|place| samples.get(place)).map(|all| all[run]).sum()).collect())
 }

@@ -37,7 +37,7 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     let said = format!(
         "Where the image spends what is too much of it, by the profiles from start below: the figure and its ratio in the \
          profile, which takes samples and so takes longer; what the image takes more than 1 / {wanted} of code-data-share's time, and \
-         the places where it certainly does. ms of one process, the mean of the rounds with the standard error; what is less than \
+         the places where it certainly does. ms of one process, the median of the rounds with the standard error; what is less than \
          twice that is left out. Where the whole is below nothing, the profile does not show what the figure says.",
         wanted = OVER_CDS.wanted()
     );
@@ -138,7 +138,7 @@ mod tests {
             text
         };
         let line =
-            "| 3.11.7 shared | json | 1.200 | 1.185 | +3.40 ± 0.00 | kernel: files: +3.40 ± 0.00 | – | – | – |\n\n";
+            "| 3.11.7 shared | json | 1.200 | 1.185 | +3.40 ± 0.36 | kernel: files: +3.40 ± 0.13 | – | – | – |\n\n";
         let found = text(&[("rich", 6.0), ("json", 6.0), ("flask", 7.0)], &["json", "flask"]);
         assert!(found.ends_with(line) && !found.contains("flask") && !found.contains("rich"), "{found}");
         assert_eq!(text(&[("json", 6.0)], &[]), "");

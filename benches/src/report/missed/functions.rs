@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::difference::Difference;
+use crate::report::difference::{Difference, Together, certain_shares};
 use crate::report::functions::{more, name};
-use crate::report::markdown::{cells, or_dash, percent};
-use crate::report::profile::total;
+use crate::report::markdown::{cells, or_dash};
+use crate::report::profile::limit;
 use crate::report::{short, targets};
-use crate::results::{OnInterpreter, Place, Profiled, Results, Way};
+use crate::results::{OnInterpreter, Place, Profiled, Results};
 
 /// How many are named.
 const NAMED: usize = 6;
@@ -25,31 +25,25 @@ pub fn in_the_way(text: &mut String, results: &Results) {
 
 fn row(on: &OnInterpreter) -> Option<Vec<String>> {
     targets::missed_limit(on)?;
-    let mut named = longest(on.profile.as_ref()?).into_iter().map(|(share, more, place, function)| {
-        format!("{} ({}): {}, {more} ms", name(function), place.title(), percent(share))
-    });
+    let mut named = longest(on.profile.as_ref()?)
+        .into_iter()
+        .map(|((place, function), more)| format!("{} ({}): {more}", name(function), place.title()));
     let mut line = vec![short(&on.label), named.next()?];
     line.extend((1..NAMED).map(|_| or_dash(named.next())));
     Some(line)
 }
 
 /// Functions by their share of the limit's time, the mean of the packages; the largest first, and only those that are certain.
-fn longest(rows: &[Profiled]) -> Vec<(f64, Difference, Place, &str)> {
-    let mut all: BTreeMap<(Place, &str), Vec<(f64, Difference)>> = BTreeMap::new();
+fn longest(rows: &[Profiled]) -> Vec<((Place, &str), Together)> {
+    let mut all: BTreeMap<(Place, &str), Vec<(Difference, f64)>> = BTreeMap::new();
     for row in rows {
-        let Some(limit) = total(row, Way::Limit).filter(|total| *total > 0.0) else { continue };
+        let Some(limit) = limit(row) else { continue };
         for function in &row.functions {
             let Some(more) = more(row, function) else { continue };
-            all.entry((function.place, &function.name)).or_default().push((more.seconds / limit, more));
+            all.entry((function.place, &function.name)).or_default().push((more, limit));
         }
     }
-    let of = |((place, name), found): ((Place, _), Vec<(f64, Difference)>)| {
-        let share = found.iter().map(|(share, _)| share).sum::<f64>() / rows.len() as f64;
-        (share, Difference::sum(found.into_iter().map(|(_, more)| more)), place, name)
-    };
-    let mut all: Vec<_> = all.into_iter().map(of).filter(|(_, more, ..)| more.is_certain()).collect();
-    all.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
-    all
+    certain_shares(all.into_iter().map(|(what, found)| (what, Together::of(&found, rows.len()))))
 }
 
 #[cfg(test)]
@@ -57,6 +51,7 @@ mod tests {
     use super::*;
     use crate::report::functions::tests::{row, rows};
     use crate::report::missed::tests::{package, results};
+    use crate::results::Way;
 
     #[test]
     fn all_packages_together_are_weighed_by_their_limits() {
@@ -72,8 +67,8 @@ mod tests {
             text
         };
         // Half of a limit less a hundredth of another one; a fiftieth and a tenth.
-        let line = "| 3.11.7 shared | `find` (interpreter): 24.5 %, +40.0 ± 12.4 ms | \
-                    `clear` (kernel: page faults): 6.0 %, +102.0 ± 7.42 ms | – | – | – | – |";
+        let line = "| 3.11.7 shared | `find` (interpreter): 24.5 %, +40.0 ± 16.1 ms | \
+                    `clear` (kernel: page faults): 6.0 %, +102.0 ± 9.30 ms | – | – | – | – |";
         let found = text(on(1.5, rows()));
         assert!(found.contains(line), "{found}");
         assert_eq!(text(on(1.0, rows())), "");

@@ -39,7 +39,7 @@ fn table(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::machine::Machine;
     use crate::results::{Measured, Outcome, Samples, Way};

@@ -1,7 +1,8 @@
 //! What the image leaves of the time of imports from `.pyc` files, and what of that is the limit's too.
 
+use crate::report::difference::Difference;
 use crate::report::markdown::{cells, or_dash, percent, signed};
-use crate::report::profile::{seconds, total};
+use crate::report::profile::{more, seconds, total};
 use crate::report::short;
 use crate::report::targets::{OVER_PYC, over_limit, pyc_over};
 use crate::results::{OnInterpreter, Place, Profiled, Results, Way};
@@ -11,12 +12,16 @@ use crate::statistics::mean;
 const NAMED: [(Place, &str); 3] =
     [(Place::Interpreter, "interpreter"), (Place::Libraries, "libraries"), (Place::Faults, "page faults")];
 
+/// These others.
+const REST: [Place; 4] = [Place::Loader, Place::Files, Place::Memory, Place::Kernel];
+
 /// For each interpreter that misses the figure about `.pyc` files.
 pub fn in_the_way(text: &mut String, results: &Results) {
     let said = format!(
         "What stands between the image and {wanted} times the speed of `.pyc` files where the figure is missed: what no image \
          spares is the limit's, which runs the bodies of the modules, importlib and `dlopen`. Shares are of the time from \
-         `.pyc` files, by the profiles below, the mean of their packages. The last columns are of the imports: what the image \
+         `.pyc` files, by the profiles below, the mean of their packages, of medians of the runs, so that they need not add up; \
+         what the image adds and spares are with the standard error. The last columns are of the imports: what the image \
          may take over the limit where `.pyc` / image is {wanted}, and what it takes; below 0 not even the limit is so \
          quick.",
         wanted = OVER_PYC.wanted()
@@ -42,12 +47,12 @@ fn row(on: &OnInterpreter) -> Option<Vec<String>> {
         return None;
     }
     let mut row = vec![short(&on.label), format!("{ratio:.3}")];
-    let share = |of: &dyn Fn(&Shares) -> f64| or_dash(shares.as_ref().map(|shares| percent(of(shares))));
-    row.push(share(&|shares| shares.limit()));
-    row.extend((0..NAMED.len()).map(|index| share(&|shares| shares.named[index])));
-    row.push(share(&|shares| shares.rest));
-    row.push(share(&|shares| shares.between));
-    row.push(share(&|shares| 1.0 - shares.limit() - shares.between));
+    let share = |of: &dyn Fn(&Shares) -> String| or_dash(shares.as_ref().map(of));
+    row.push(share(&|shares| percent(shares.limit)));
+    row.extend((0..NAMED.len()).map(|index| share(&|shares| percent(shares.named[index]))));
+    row.push(share(&|shares| percent(shares.rest)));
+    row.push(share(&|shares| with_error(shares.between)));
+    row.push(share(&|shares| with_error(shares.spared)));
     row.push(or_dash(shares.as_ref().map(|shares| shares.packages.join(", "))));
     let over = |share: Option<f64>| or_dash(share.map(|share| signed(share, percent)));
     row.push(over(allowed));
@@ -55,37 +60,57 @@ fn row(on: &OnInterpreter) -> Option<Vec<String>> {
     Some(row)
 }
 
+/// A share with its error.
+fn with_error(share: Difference) -> String {
+    let value = signed(share.value, |share| format!("{:.1}", share * 100.0));
+    format!("{value} ± {}", percent(share.error))
+}
+
 /// Parts of the time from `.pyc` files, the means of some packages.
 #[derive(Debug)]
 struct Shares {
+    /// All that the limit takes.
+    limit: f64,
     /// Of the limit, by place.
     named: [f64; NAMED.len()],
     /// Of the limit, in all other places.
     rest: f64,
     /// Of the image, beyond the limit.
-    between: f64,
+    between: Difference,
+    /// Of `.pyc` files, beyond the image.
+    spared: Difference,
     packages: Vec<String>,
 }
 
 impl Shares {
     fn of(rows: &[Profiled]) -> Option<Shares> {
-        let one = |row: &Profiled| {
-            let pyc = total(row, Way::Pyc).filter(|seconds| *seconds > 0.0)?;
-            let (image, limit) = (total(row, Way::Image)?, total(row, Way::Limit)?);
-            let [first, second, third] = NAMED.map(|(place, _)| seconds(row, Way::Limit, place).unwrap_or(0.0));
-            let values = [first, second, third, limit - first - second - third, image - limit];
-            Some((row.name.clone(), values.map(|seconds| seconds / pyc)))
-        };
-        let (packages, values): (Vec<String>, Vec<[f64; 5]>) = rows.iter().filter_map(one).unzip();
-        let column = |index: usize| mean(&values.iter().map(|row| row[index]).collect::<Vec<_>>());
-        let shares =
-            || Shares { named: [0, 1, 2].map(column), rest: column(3), between: column(4), packages: packages.clone() };
-        (!packages.is_empty()).then(shares)
+        let all: Vec<Shares> = rows.iter().filter_map(Shares::of_one).collect();
+        if all.is_empty() {
+            return None;
+        }
+        let average = |of: &dyn Fn(&Shares) -> f64| mean(&all.iter().map(of).collect::<Vec<_>>());
+        let together = |of: fn(&Shares) -> Difference| Difference::sum(all.iter().map(of)).over(all.len() as f64);
+        Some(Shares {
+            limit: average(&|shares| shares.limit),
+            named: [0, 1, 2].map(|index| average(&|shares| shares.named[index])),
+            rest: average(&|shares| shares.rest),
+            between: together(|shares| shares.between),
+            spared: together(|shares| shares.spared),
+            packages: all.iter().flat_map(|shares| shares.packages.clone()).collect(),
+        })
     }
 
-    /// All that the limit takes.
-    fn limit(&self) -> f64 {
-        self.named.iter().sum::<f64>() + self.rest
+    fn of_one(row: &Profiled) -> Option<Shares> {
+        let pyc = total(row, Way::Pyc).filter(|seconds| *seconds > 0.0)?;
+        let limit = |places: &[Place]| seconds(row, Way::Limit, places).map(|seconds| seconds / pyc);
+        Some(Shares {
+            limit: limit(&Place::ALL)?,
+            named: NAMED.map(|(place, _)| limit(&[place]).unwrap_or(0.0)),
+            rest: limit(&REST)?,
+            between: more(row, Way::Image, Way::Limit, &Place::ALL)?.over(pyc),
+            spared: more(row, Way::Pyc, Way::Image, &Place::ALL)?.over(pyc),
+            packages: vec![row.name.clone()],
+        })
     }
 }
 
@@ -122,7 +147,7 @@ mod tests {
         let rows = vec![Profiled { name: "json".to_owned(), frequency: 1000.0, ways, functions: Vec::new() }];
         let text = text(OnInterpreter { profile: Some(rows), ..on(6.4) });
         // Of 200 samples; 8 / 4 is a quarter above 1.6.
-        let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | 14.0 % | 30.0 % | json | +25.0 % | \
+        let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | +14.0 ± 9.9 % | +30.0 ± 11.6 % | json | +25.0 % | \
             +60.0 % |\n\n";
         assert!(text.ends_with(line), "{text}");
     }

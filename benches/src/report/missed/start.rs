@@ -21,7 +21,7 @@ pub fn in_the_way(text: &mut String, results: &Results) {
         ["", "with image / without", "without, ms", "a `.pth` file", "extension module", "loader", "image", "all"];
     super::table(text, results, said, &cells(columns), |on| row(on).into_iter().collect());
     let said = "Where such a start spends that time, by the profile of whole processes below: the places where it has most \
-                more than one without, in ms of one run with the standard error; what is less than twice that is left out.";
+                more than one without, in ms of one run, the median with the standard error; what is less than twice that is left out.";
     super::table(text, results, said, &cells(["", "most", "second", "third"]), |on| places(on).into_iter().collect());
 }
 
@@ -70,9 +70,12 @@ mod tests {
         let text = |image: f64| {
             let samples = |ms: f64| Samples { process: vec![ms / 1e3], ..Samples::default() };
             let steps = [(Step::None, samples(8.0)), (Step::Image, samples(image))].into();
-            let mut profile = ProfiledStart::new(10_000.0);
-            profile.add(Step::None, &[(Place::Interpreter, 70), (Place::Faults, 10)].into());
-            profile.add(Step::Image, &[(Place::Interpreter, 69), (Place::Faults, 12), (Place::Loader, 3)].into());
+            let mut profile = ProfiledStart::new(1e7);
+            profile.add(Step::None, &[(Place::Interpreter, 70_000), (Place::Faults, 10_000)].into());
+            profile.add(
+                Step::Image,
+                &[(Place::Interpreter, 69_000), (Place::Faults, 12_000), (Place::Loader, 3000)].into(),
+            );
             let start = Some(Starts { steps, ..Starts::default() });
             let mut text = String::new();
             in_the_way(
@@ -81,7 +84,7 @@ mod tests {
             );
             text
         };
-        let line = "| 3.11.7 shared | loader: +0.30 ± 0.00 | kernel: page faults: +0.20 ± 0.00 | – |\n\n";
+        let line = "| 3.11.7 shared | loader: +0.30 ± 0.01 | kernel: page faults: +0.20 ± 0.02 | – |\n\n";
         assert!(text(8.4).ends_with(line), "{}", text(8.4));
         assert_eq!(text(8.1), "");
     }
