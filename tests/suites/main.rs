@@ -56,7 +56,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 29] = [
+const EVERYWHERE: [Suite; 30] = [
     layouts::trials,
     opcodes::trials,
     install::trials,

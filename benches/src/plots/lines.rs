@@ -1,6 +1,6 @@
 //! Lines with logarithmic axes.
 
-use super::svg::{Anchor, COLOURS, GRID, INK, Svg};
+use super::svg::{Anchor, GRID, INK, Level, Svg, WANTED, colour, width_of};
 
 /// A plot of lines. All numbers are above zero.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Lines {
     pub up: String,
     /// Lines: a name, and points.
     pub lines: Vec<(String, Vec<[f64; 2]>)>,
+    /// What is wanted of the vertical axis.
+    pub levels: Vec<Level>,
 }
 
 /// Powers of ten that hold all values.
@@ -28,7 +30,7 @@ impl Lines {
         let (left, right, top, bottom, width, height) = (70.0, 190.0, 70.0, 56.0, 760.0, 420.0);
         let points = || self.lines.iter().flat_map(|(_, points)| points);
         let (x0, x1) = range(points().map(|p| p[0]));
-        let (y0, y1) = range(points().map(|p| p[1]));
+        let (y0, y1) = range(points().map(|p| p[1]).chain(self.levels.iter().map(|level| level.value)));
         let at = |[x, y]: [f64; 2]| {
             [
                 left + (x.log10() - x0) / (x1 - x0) * (width - left - right),
@@ -51,11 +53,18 @@ impl Lines {
         svg.line([left, height - bottom, width - right, height - bottom], INK, 1.0);
         svg.line([left, top, left, height - bottom], INK, 1.0);
         for (number, (name, points)) in self.lines.iter().enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
-            svg.path(&points.iter().map(|&point| at(point)).collect::<Vec<_>>(), colour);
+            let colour = colour(number);
+            svg.path(&points.iter().map(|&point| at(point)).collect::<Vec<_>>(), &colour);
             let y = top + 10.0 + 20.0 * number as f64;
-            svg.rectangle([width - right + 16.0, y - 10.0, 12.0, 12.0], colour);
+            svg.rectangle([width - right + 16.0, y - 10.0, 12.0, 12.0], &colour);
             svg.text([width - right + 33.0, y], Anchor::Start, 13.0, name);
+        }
+        for Level { value, said } in &self.levels {
+            let [_, y] = at([1.0, *value]);
+            svg.dashes([left, y, width - right, y], WANTED);
+            // Helping lines do not run through the text.
+            svg.rectangle([left + 5.0, y + 3.0, width_of(said, 12.0) + 6.0, 15.0], "#ffffff");
+            svg.coloured([left + 8.0, y + 14.0], Anchor::Start, 12.0, said, WANTED);
         }
         svg.finish()
     }
@@ -70,9 +79,22 @@ mod tests {
         assert_eq!(range([0.05, 8.0].into_iter()), (-2.0, 1.0));
         assert_eq!(range([100.0].into_iter()), (2.0, 3.0));
         let lines = vec![("a".to_owned(), vec![[10.0, 0.05], [8000.0, 8.0]])];
-        let plot = Lines { title: "t".to_owned(), across: "x".to_owned(), up: "y".to_owned(), lines };
+        let plot =
+            Lines { title: "t".to_owned(), across: "x".to_owned(), up: "y".to_owned(), lines, levels: Vec::new() };
         let svg = plot.svg();
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(svg.contains(">0.01<") && svg.contains(">10000<"), "{svg}");
+    }
+
+    #[test]
+    fn what_is_wanted_is_inside_too() {
+        let lines = vec![("a".to_owned(), vec![[10.0, 0.05], [8000.0, 0.5]])];
+        let levels = vec![Level { value: 8.0, said: "≤ 8 s".to_owned() }];
+        let plot = Lines { title: "t".to_owned(), across: "x".to_owned(), up: "y".to_owned(), lines, levels };
+        let svg = plot.svg();
+        assert!(
+            svg.matches("stroke-dasharray").count() == 1 && svg.contains(">≤ 8 s<") && svg.contains(">10<"),
+            "{svg}"
+        );
     }
 }

@@ -4,5 +4,6 @@ mod bars;
 mod lines;
 mod svg;
 
-pub use bars::Bars;
+pub use bars::{Bar, Bars};
 pub use lines::Lines;
+pub use svg::{Key, Level, colour, shade};

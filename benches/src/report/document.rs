@@ -32,15 +32,6 @@ written to just before.
 
 ";
 
-const FROM_START: &str = "\
-*Import from start* is the time of the whole process less that of the same program when it imports nothing, without loader and image, of \
-the same round. \
-code-data-share maps, patches and prepares its whole archive when the interpreter starts, before the clock of the import; the loader \
-does its part when a module is imported. So the time inside the process leaves out most of what code-data-share costs, and \
-the figure about the time from the start leaves out nothing of either. The other is about the time inside the process.
-
-";
-
 const BUSY: &str = "\
 **The load was more than the number of processors when a part of this began.** Others were busy, or it was an earlier part of the \
 measurement, which the average of a minute counts as well: times are not to be compared with those of other reports. Ratios are of runs \
@@ -64,7 +55,6 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     bounds::table(&mut text, results);
     variations::tables(&mut text, results);
     missed::tables(&mut text, results);
-    text += FROM_START;
     plots(&mut text, figures, None);
     for on in &results.interpreters {
         interpreter(&mut text, on, figures);
@@ -77,8 +67,11 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
 }
 
 fn plots(text: &mut String, figures: &[Figure], label: Option<&str>) {
-    for Figure { file, title, .. } in figures.iter().filter(|figure| figure.label.as_deref() == label) {
+    for Figure { file, title, caption, .. } in figures.iter().filter(|figure| figure.label.as_deref() == label) {
         let _ = writeln!(text, "![{title}](benchmarks/{file})\n");
+        if !caption.is_empty() {
+            let _ = writeln!(text, "{caption}\n");
+        }
     }
 }
 

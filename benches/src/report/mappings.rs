@@ -94,6 +94,55 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     }
 }
 
+/// Of how many processes the parts of the memory in place are shown.
+const MANY: usize = 16;
+
+/// What the memory of many processes consists of where units were used in place as well: the parts of each way, relative to
+/// all of it from `.pyc` files.
+pub fn in_place(text: &mut String, results: &Results) {
+    let mut columns = columns(["", "per cent of .pyc"]);
+    columns.push("not shared".to_owned());
+    let mut table = Table::new(&columns);
+    let mut any = false;
+    for on in &results.interpreters {
+        if parts(on, Way::InPlace).is_none() {
+            continue;
+        }
+        for way in [Way::Pyc, Way::Image, Way::InPlace] {
+            let Some(parts) = parts(on, way) else { continue };
+            let mut line = vec![short(&on.label), way.title().to_owned()];
+            line.extend(parts.into_iter().map(|part| format!("{:.1}", part * 100.0)));
+            table.row(&line);
+            any = true;
+        }
+    }
+    if any {
+        *text += &format!(
+            "What the PSS of {MANY} processes consists of, from `.pyc` files, from the image and in place: in per cent of all of it from \
+             `.pyc` files, the mean of the packages, when all is imported. *Not shared* are heap, stack and copies, and *image, written*: \
+             pages that a process has for itself because something in them was written to. The rest becomes less with each process, so \
+             the more there are, the nearer is all to that.\n\n{}\n",
+            table.finish()
+        );
+    }
+}
+
+/// The parts of one way, all of it and what is not shared of it, relative to all from `.pyc` files: the mean of the packages
+/// that were measured in place.
+fn parts(on: &OnInterpreter, way: Way) -> Option<Vec<f64>> {
+    let of: fn(Resident) -> f64 = |resident| resident.pss;
+    let one = |row: &Memory| {
+        let (pyc, _) = compared(row, Way::InPlace)?;
+        let (_, footprint) = compared(row, way)?;
+        let own = [Part::Made, Part::ImageWritten].map(|part| bytes(footprint, part, of)).iter().sum::<f64>();
+        let each = Part::ALL.into_iter().map(|part| bytes(footprint, part, of)).chain([all(footprint, of), own]);
+        Some(each.map(|part| part / all(pyc, of)).collect::<Vec<f64>>())
+    };
+    let rows: Vec<Vec<f64>> = on.memory.iter().flatten().filter(|row| row.processes == MANY).filter_map(one).collect();
+    let columns = rows.first()?.len();
+    Some((0..columns).map(|column| mean(&rows.iter().map(|row| row[column]).collect::<Vec<_>>())).collect())
+}
+
 /// The differences of each package, relative to its memory from `.pyc` files.
 fn shares(on: &OnInterpreter, way: Way, processes: usize, of: fn(Resident) -> f64) -> Vec<Vec<f64>> {
     let one = |row: &Memory| {
@@ -141,6 +190,31 @@ mod tests {
         table(&mut text, &rows);
         let line = "| json | PSS of 16, in place | −0.10 | +0.00 | +0.20 | +0.00 | +0.00 | +0.10 |";
         assert!(text.contains(line) && !text.contains("RSS of one, in place"), "{text}");
+    }
+
+    #[test]
+    fn the_parts_in_place_stand_beside_those_of_copies() {
+        let results = |rows| {
+            let on =
+                OnInterpreter { label: "3.14.8-static".to_owned(), memory: Some(rows), ..OnInterpreter::default() };
+            let machine = crate::machine::Machine {
+                processor: String::new(),
+                processors: 2,
+                kernel: String::new(),
+                load: String::new(),
+            };
+            Results { machine, version: String::new(), interpreters: vec![on], pages: None }
+        };
+        let mut rows = vec![row(1, [0.0; 5]), row(16, [6.5, 0.5, 0.0, 0.0, 4.0])];
+        let mut text = String::new();
+        in_place(&mut text, &results(rows.clone()));
+        assert_eq!(text, "");
+        rows[1].ways.insert(Way::InPlace, footprint([2.0, 0.5, 0.5, 2.0, 4.0]));
+        in_place(&mut text, &results(rows));
+        let table = "| 3.14.8 static | .pyc | 60.0 | 0.0 | 0.0 | 0.0 | 40.0 | 100.0 | 60.0 |\n\
+                     | 3.14.8 static | image | 65.0 | 5.0 | 0.0 | 0.0 | 40.0 | 110.0 | 65.0 |\n\
+                     | 3.14.8 static | in place | 20.0 | 5.0 | 5.0 | 20.0 | 40.0 | 90.0 | 40.0 |\n\n";
+        assert!(text.ends_with(table), "{text}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::markdown::{Table, cells, grouped, mb, ms};
+use crate::report::markdown::{Table, cells, grouped, mb, ms, percent};
 use crate::report::ratios::{self, FROM_START, IMPORT, Of, PEAK, PROCESS};
 use crate::results::{Measured, Way};
 use crate::statistics::{Ratio, geometric_mean};
@@ -51,9 +51,9 @@ pub fn table(text: &mut String, title: &str, rows: &[&Measured], &Kind { of, sho
                 (None, _) => "–".to_owned(),
             });
         }
-        line.push(interval(ratios::ratio(row, Way::Image, Way::Pyc, of)));
+        line.push(with_interval(ratios::ratio(row, Way::Image, Way::Pyc, of)));
         if with_limit {
-            line.push(interval(ratios::ratio(row, Way::Image, Way::Limit, of)));
+            line.push(with_interval(ratios::ratio(row, Way::Image, Way::Limit, of)));
         }
         table.row(&line);
     }
@@ -80,6 +80,11 @@ fn means(rows: &[&Measured], ways: &[Way], of: Of, with_limit: bool) -> Vec<Stri
 /// The interval of a ratio, if there is one.
 pub fn interval(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(|| "–".to_owned(), |r| format!("{:.3}–{:.3}", r.low, r.high))
+}
+
+/// The same with the ratio before it.
+fn with_interval(ratio: Option<Ratio>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), |r| format!("{:.3} ({})", r.value, interval(ratio)))
 }
 
 /// code-data-share against the image, from the start and inside the process: the two say different things.
@@ -117,14 +122,13 @@ pub fn programs(text: &mut String, rows: &[Measured]) {
 
 /// What the loader did: the figures of the image that are the same in every run.
 pub fn from_image(text: &mut String, rows: &[&Measured]) {
-    let one = |row: &&Measured| {
-        let samples = row.samples(Way::Image)?;
-        let (served, patched) = (grouped(samples.served as f64), grouped(samples.patched? as f64));
-        Some(format!("{} {served} ({patched})", row.name))
-    };
-    let all: Vec<String> = rows.iter().filter_map(one).collect();
+    let all = written(rows, Way::Image);
     if !all.is_empty() {
         let _ = writeln!(text, "Modules from the image, and slots that were written there: {}.\n", all.join(", "));
+    }
+    let all = written(rows, Way::InPlace);
+    if !all.is_empty() {
+        let _ = writeln!(text, "The same in place: {}{}.\n", all.join(", "), of_those_in_copies(rows));
     }
     // The loader is one of them.
     let more = |row: &&Measured| {
@@ -137,5 +141,64 @@ pub fn from_image(text: &mut String, rows: &[&Measured]) {
             "Starting the loader imports {more} other modules here before the clock starts: the times above are too good for the \
              image by those that are imported anyway. The time of the process has all of them.\n"
         );
+    }
+}
+
+/// Of each row the modules from an image, and the slots of it that were written.
+fn written(rows: &[&Measured], way: Way) -> Vec<String> {
+    let one = |row: &&Measured| {
+        let samples = row.samples(way)?;
+        let (served, patched) = (grouped(samples.served as f64), grouped(samples.patched? as f64));
+        Some(format!("{} {served} ({patched})", row.name))
+    };
+    rows.iter().filter_map(one).collect()
+}
+
+/// How many slots are written in place where others are written in copies: of the rows that have both.
+fn of_those_in_copies(rows: &[&Measured]) -> String {
+    let patched = |row: &&Measured, way| Some(row.samples(way)?.patched? as f64);
+    let both = rows.iter().filter_map(|row| Some((patched(row, Way::InPlace)?, patched(row, Way::Image)?)));
+    let (in_place, copies) = both.fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+    if copies > 0.0 {
+        format!("; of all together {} of the slots that are written in copies", percent(in_place / copies))
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Outcome, Samples};
+
+    fn row(name: &str, ways: &[(Way, f64, Option<u64>)]) -> Measured {
+        let samples =
+            |import: f64, patched| Samples { import: vec![import; 3], served: 17, patched, ..Samples::default() };
+        let ways = ways.iter().map(|&(way, import, patched)| (way, Outcome::Measured(samples(import, patched))));
+        Measured { name: name.to_owned(), program: String::new(), ways: ways.collect(), nothing: Vec::new() }
+    }
+
+    #[test]
+    fn ratios_stand_before_their_intervals() {
+        let row = row("json", &[(Way::Pyc, 0.008, None), (Way::Image, 0.005, None), (Way::Limit, 0.004, None)]);
+        let mut text = String::new();
+        table(&mut text, "Import time", &[&row], &IMPORTS);
+        let line = "| json | 8.00 | 5.00 (0.62) | 4.00 (0.50) | 0.625 (0.625–0.625) | 1.250 (1.250–1.250) |";
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn slots_in_place_are_told_where_they_were_measured() {
+        let one = |in_place| {
+            let row = row("json", &[(Way::Image, 1.0, Some(12_000)), (Way::InPlace, 1.0, in_place)]);
+            let mut text = String::new();
+            from_image(&mut text, &[&row]);
+            text
+        };
+        let before = "Modules from the image, and slots that were written there: json 17 (12 000).\n\n";
+        assert_eq!(one(None), before);
+        let more =
+            "The same in place: json 17 (1 500); of all together 12.5 % of the slots that are written in copies.\n\n";
+        assert_eq!(one(Some(1500)), format!("{before}{more}"));
     }
 }
