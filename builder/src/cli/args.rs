@@ -49,7 +49,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The image to write. It appears under this name complete or not at all; a file that is not an image is not replaced.
+    /// The image to write. It appears under this name complete or not at all; a file that is neither an image nor empty is
+    /// not replaced.
     #[arg(short, long, value_name = "FILE", required = true)]
     pub out: Option<PathBuf>,
     #[command(flatten)]
