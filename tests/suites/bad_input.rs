@@ -29,6 +29,8 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     trials.extend(on_newest(interpreters, "bad_input", ("lists", lists)));
     trials.extend(on_newest(interpreters, "bad_input", ("special_outputs", special_outputs)));
     trials.extend(on_newest(interpreters, "bad_input", ("linked_outputs", linked_outputs)));
+    trials.extend(on_newest(interpreters, "bad_input", ("special_inputs", special_inputs)));
+    trials.extend(on_newest(interpreters, "bad_input", ("special_caches", special_caches)));
     // Debug and free-threaded builds: see `variants.rs`.
     let other = |reason: Unsuitable| matches!(reason, Unsuitable::NotCPython | Unsuitable::NoLayout);
     let others: Vec<_> =
@@ -257,6 +259,50 @@ fn linked_outputs(python: &Interpreter) -> Result<()> {
     ensure!(to_profile.is_symlink() && read(&profile)?.starts_with(b"{"), "the link was replaced");
     write(&image, "somebody's notes")?;
     fails(&environment, &["--python", &python, "pack"], &to_image, "is not an image")?;
+    Ok(())
+}
+
+/// What is no regular file is not read: nobody knows when it ends.
+fn special_inputs(python: &Interpreter) -> Result<()> {
+    let (environment, _) = environment(python, 1)?;
+    let scratch = &environment.scratch;
+    let image = scratch.join("image.so");
+    let marshalled = scratch.join("value.marshal");
+    environment
+        .python()
+        .args(["-c", "import marshal, sys; marshal.dump(1, open(sys.argv[1], 'wb'))"])
+        .arg(&marshalled)
+        .ok()?;
+    let values = scratch.join("values.so");
+    environment.build(&values)?.arg(format!("--object=value={}", marshalled.display())).ok()?;
+    let python = environment.python.to_string_lossy().into_owned();
+    let paths = specials(scratch)?.into_iter().map(|path| (path, "not a regular file"));
+    for (path, reason) in paths.chain([(scratch.clone(), "it is a directory")]) {
+        let (text, object) = (path.to_string_lossy(), format!("value={}", path.display()));
+        fails(&environment, &["--target-profile", &text], &image, reason)?;
+        fails(&environment, &["--python", &python, "--modules-from", &text], &image, reason)?;
+        fails(&environment, &["--python", &python, "--object", &object], &image, reason)?;
+        for command in ["inspect", "verify"] {
+            let output = Run::bounded(&tools()?.builder).args([command, &text]).status(2)?;
+            ensure!(output.stderr.contains(reason), "{output}");
+        }
+        let verify = Run::bounded(&tools()?.builder).arg("verify").arg(&values).args(["--python", &python]);
+        let output = verify.arg("--loader").arg(&tools()?.loader).args(["--object", &object]).status(1)?;
+        ensure!(output.stderr.contains("not a regular file"), "{output}");
+    }
+    Ok(())
+}
+
+/// A cache that is no regular file is no harm: there is a source.
+fn special_caches(python: &Interpreter) -> Result<()> {
+    let (environment, pyc) = environment(python, 2)?;
+    fs::remove_file(&pyc[0])?;
+    Run::new("mkfifo").arg(&pyc[0]).ok()?;
+    // Threads need addresses.
+    let build = Run::bounded(&tools()?.builder).env("RAYON_NUM_THREADS", "2").arg("--out").arg(environment.image());
+    let output = build.arg("--python").arg(&environment.python).arg("pack").ok()?;
+    ensure!(output.stderr.contains("not a regular file") && output.stderr.contains("1 compiled"), "{output}");
+    environment.script("import pack.m0, cds_loader; assert cds_loader.owns(pack.m0.f.__code__)")?.silent()?;
     Ok(())
 }
 

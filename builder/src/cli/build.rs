@@ -98,8 +98,7 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
     let mut names = BTreeSet::new();
     let mut roots = Vec::new();
     for list in &args.modules_from {
-        let text =
-            std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
+        let text = file::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match (line.strip_prefix(PATH_LINE), line.starts_with('#')) {
                 // Where a traced program searched: its own directory and those of `PYTHONPATH`, if they are still there.

@@ -37,7 +37,7 @@ pub fn save(target: &Target, path: &Path) -> Result<(), TargetError> {
 }
 
 pub fn load(path: &Path) -> Result<Target, TargetError> {
-    let json = std::fs::read(path).map_err(|source| TargetError::ReadProfile { path: path.to_owned(), source })?;
+    let json = file::read(path).map_err(|source| TargetError::ReadProfile { path: path.to_owned(), source })?;
     let parse = |source| TargetError::ParseProfile { path: path.to_owned(), source };
     let Schema { schema } = serde_json::from_slice(&json).map_err(parse)?;
     if schema != SCHEMA {
