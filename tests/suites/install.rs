@@ -89,7 +89,7 @@ fn there_and_back(python: &Interpreter) -> Result<()> {
 }
 
 /// An environment below a directory whose name is not UTF-8, as it may be after a move. Some versions cannot load extensions there: a
-/// start says nothing of it.
+/// start says nothing of it. The builder says what it cannot do.
 fn path_without_text(python: &Interpreter) -> Result<()> {
     let environment = Environment::small(python)?;
     let moved = environment.root.with_file_name(OsStr::from_bytes(b"lat\xe9n"));
@@ -97,6 +97,13 @@ fn path_without_text(python: &Interpreter) -> Result<()> {
     let executable = moved.join("bin/python3");
     let started = Run::new(&executable).args(["-c", "import sys; print(ascii(sys.prefix))"]).ok()?.silent()?;
     ensure!(started.stdout.contains("lat\\udce9n"), "{started}");
+    let out = environment.scratch.join("image.so");
+    let build = tools()?.cds_build().arg("--out").arg(&out).arg("wave");
+    for command in [build, tools()?.cds_build().arg("install")] {
+        let output = command.arg("--python").arg(&executable).status(2)?;
+        ensure!(output.stderr.contains("lat\u{fffd}n/bin/python3`, which is not UTF-8\nhint: "), "{output}");
+    }
+    ensure!(!out.exists(), "an image all the same");
     Ok(())
 }
 
