@@ -326,6 +326,8 @@ fn interpreter_arguments(python: &Interpreter) -> Result<()> {
     }
     let output = fails(&environment, &["--python", &failing], &image, "failing")?;
     ensure!(output.stderr.contains("the reason is here"), "what the interpreter said is lost: {output}");
+    let output = fails(&environment, &["--python", &silent], &image, "silent")?;
+    ensure!(output.stderr.contains("hint: is it a Python interpreter"), "{output}");
     let profile = scratch.join("profile.json");
     write(&profile, "{\"executable\": ")?;
     let profile = profile.to_string_lossy().into_owned();

@@ -165,6 +165,7 @@ impl TargetError {
     pub fn hint(&self) -> Option<String> {
         match self {
             TargetError::NotFound { .. } => Some("name an interpreter with `--python`".to_owned()),
+            TargetError::Failed { .. } => Some("is it a Python interpreter, and does it start?".to_owned()),
             TargetError::NotText { .. } => {
                 Some("all paths of an interpreter and its environment must be UTF-8".to_owned())
             }
