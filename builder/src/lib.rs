@@ -8,6 +8,7 @@ pub mod build;
 pub mod code;
 pub mod discover;
 pub mod elf;
+pub mod file;
 pub mod fixups;
 pub mod graph;
 pub mod image;

@@ -89,11 +89,7 @@ unsafe extern "C" fn write_trace(_self: *mut PyObject, _none: *mut PyObject) -> 
 
 /// Appends those of the names that the list does not have and that can be imported again.
 fn append(list: &Path, names: Vec<String>, modules: &Object) -> io::Result<()> {
-    let old = match fs::read_to_string(list) {
-        Ok(old) => old,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+    let old = read(list)?;
     let mut known: HashSet<&str> = old.lines().map(str::trim).collect();
     let mut new = String::new();
     if !old.is_empty() && !old.ends_with('\n') {
@@ -118,6 +114,16 @@ fn append(list: &Path, names: Vec<String>, modules: &Object) -> io::Result<()> {
     }
     // One write: other processes may append to the same list.
     OpenOptions::new().append(true).create(true).open(list)?.write_all(new.as_bytes())
+}
+
+/// What the list has; nothing if there is none. Of a pipe or a device, reading might never end.
+fn read(list: &Path) -> io::Result<String> {
+    match fs::metadata(list) {
+        Ok(metadata) if metadata.is_file() => fs::read_to_string(list),
+        Ok(_) => Err(io::Error::other("not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The directories of `sys.path`, absolute: the program's own and those of `PYTHONPATH` are not on the path of the

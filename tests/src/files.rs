@@ -8,6 +8,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
+use crate::process::Run;
+
 /// Writes a file and the directories that it needs.
 pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Result<()> {
     let path = path.as_ref();
@@ -70,6 +72,16 @@ pub fn snapshot(root: &Path) -> Result<BTreeMap<PathBuf, Option<(u64, SystemTime
         }
     }
     Ok(found)
+}
+
+/// Makes what is neither a regular file nor a directory: a pipe, a symbolic link to it and, where this user may make one, a device
+/// that never ends.
+pub fn specials(directory: &Path) -> Result<Vec<PathBuf>> {
+    let [pipe, link, device] = ["pipe", "link to a pipe", "device"].map(|name| directory.join(name));
+    Run::new("mkfifo").arg(&pipe).ok()?;
+    symlink(&pipe, &link)?;
+    let made = Run::new("mknod").arg(&device).args(["c", "1", "5"]).output()?.status == 0;
+    Ok([pipe, link].into_iter().chain(made.then_some(device)).collect())
 }
 
 /// FNV-1a over the parts: names for directories that are kept between runs.

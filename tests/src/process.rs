@@ -39,6 +39,11 @@ impl Run {
         Run { command, shown: vec![program.as_ref().to_owned()], has_input: false }
     }
 
+    /// The same for a command that might wait, or take memory, for ever: it is ended.
+    pub fn bounded(program: impl AsRef<OsStr>) -> Run {
+        Run::new("sh").args(["-c", "ulimit -v 1500000; exec timeout 20 \"$@\"", "sh"]).arg(program)
+    }
+
     /// Appends an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Run {
         self.shown.push(arg.as_ref().to_owned());

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
-use cds_tests::files::{modified, read, set_modified, snapshot, write};
+use cds_tests::files::{modified, read, set_modified, snapshot, specials, write};
 use cds_tests::interpreters::{Interpreter, Interpreters, Unsuitable};
-use cds_tests::process::Output;
+use cds_tests::process::{Output, Run};
 use cds_tests::suite::{self, on_each, on_newest, report};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
@@ -27,6 +27,10 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     );
     trials.extend(on_newest(interpreters, "bad_input", ("interpreters", interpreter_arguments)));
     trials.extend(on_newest(interpreters, "bad_input", ("lists", lists)));
+    trials.extend(on_newest(interpreters, "bad_input", ("special_outputs", special_outputs)));
+    trials.extend(on_newest(interpreters, "bad_input", ("linked_outputs", linked_outputs)));
+    trials.extend(on_newest(interpreters, "bad_input", ("special_inputs", special_inputs)));
+    trials.extend(on_newest(interpreters, "bad_input", ("special_caches", special_caches)));
     // Debug and free-threaded builds: see `variants.rs`.
     let other = |reason: Unsuitable| matches!(reason, Unsuitable::NotCPython | Unsuitable::NoLayout);
     let others: Vec<_> =
@@ -178,7 +182,8 @@ fn sourceless(python: &Interpreter) -> Result<()> {
 /// Status 2, `error:`, and nothing in the directory of the output that was not there before.
 fn fails(environment: &Environment, arguments: &[&str], out: &Path, mention: &str) -> Result<Output> {
     let before = snapshot(&environment.scratch)?;
-    let output = tools()?.cds_build().arg("--out").arg(out).args(arguments).cwd(&environment.scratch).status(2)?;
+    let output =
+        Run::bounded(&tools()?.builder).arg("--out").arg(out).args(arguments).cwd(&environment.scratch).status(2)?;
     ensure!(output.stderr.lines().any(|l| l.starts_with("error: ")), "no `error: …`: {output}");
     ensure!(output.stderr.contains(mention), "`{mention}` is not named: {output}");
     ensure!(!output.stderr.contains("panicked") && output.stdout.is_empty(), "{output}");
@@ -220,6 +225,87 @@ fn outputs(python: &Interpreter) -> Result<()> {
     Ok(())
 }
 
+/// Pipes and devices are neither replaced nor waited for.
+fn special_outputs(python: &Interpreter) -> Result<()> {
+    let (environment, _) = environment(python, 1)?;
+    let scratch = &environment.scratch;
+    let python = environment.python.to_string_lossy().into_owned();
+    for path in specials(scratch)? {
+        let kind = fs::symlink_metadata(&path)?.file_type();
+        fails(&environment, &["--python", &python, "pack"], &path, "not a regular file")?;
+        let profile = path.to_string_lossy();
+        let arguments = ["--python", &python, "--save-target-profile", &profile, "pack"];
+        fails(&environment, &arguments, &scratch.join("image.so"), "not a regular file")?;
+        ensure!(fs::symlink_metadata(&path)?.file_type() == kind, "`{}` was replaced", path.display());
+    }
+    Ok(())
+}
+
+/// What a symbolic link leads to is replaced, and an empty file is as good as none.
+fn linked_outputs(python: &Interpreter) -> Result<()> {
+    let (environment, _) = environment(python, 1)?;
+    let scratch = &environment.scratch;
+    let [image, profile, to_image, to_profile, nowhere] =
+        ["image.so", "profile.json", "to an image", "to a profile", "to nothing"].map(|name| scratch.join(name));
+    for (link, target) in [(&to_image, &image), (&to_profile, &profile), (&nowhere, &scratch.join("nothing"))] {
+        std::os::unix::fs::symlink(target, link)?;
+    }
+    let python = environment.python.to_string_lossy().into_owned();
+    fails(&environment, &["--python", &python, "pack"], &nowhere, "leads nowhere")?;
+    write(&image, "")?;
+    write(&profile, "")?;
+    environment.build(&to_image)?.arg("--save-target-profile").arg(&to_profile).arg("pack").ok()?;
+    ensure!(to_image.is_symlink() && read(&image)?.starts_with(b"\x7fELF"), "the link was replaced");
+    ensure!(to_profile.is_symlink() && read(&profile)?.starts_with(b"{"), "the link was replaced");
+    write(&image, "somebody's notes")?;
+    fails(&environment, &["--python", &python, "pack"], &to_image, "is not an image")?;
+    Ok(())
+}
+
+/// What is no regular file is not read: nobody knows when it ends.
+fn special_inputs(python: &Interpreter) -> Result<()> {
+    let (environment, _) = environment(python, 1)?;
+    let scratch = &environment.scratch;
+    let image = scratch.join("image.so");
+    let marshalled = scratch.join("value.marshal");
+    environment
+        .python()
+        .args(["-c", "import marshal, sys; marshal.dump(1, open(sys.argv[1], 'wb'))"])
+        .arg(&marshalled)
+        .ok()?;
+    let values = scratch.join("values.so");
+    environment.build(&values)?.arg(format!("--object=value={}", marshalled.display())).ok()?;
+    let python = environment.python.to_string_lossy().into_owned();
+    let paths = specials(scratch)?.into_iter().map(|path| (path, "not a regular file"));
+    for (path, reason) in paths.chain([(scratch.clone(), "it is a directory")]) {
+        let (text, object) = (path.to_string_lossy(), format!("value={}", path.display()));
+        fails(&environment, &["--target-profile", &text], &image, reason)?;
+        fails(&environment, &["--python", &python, "--modules-from", &text], &image, reason)?;
+        fails(&environment, &["--python", &python, "--object", &object], &image, reason)?;
+        for command in ["inspect", "verify"] {
+            let output = Run::bounded(&tools()?.builder).args([command, &text]).status(2)?;
+            ensure!(output.stderr.contains(reason), "{output}");
+        }
+        let verify = Run::bounded(&tools()?.builder).arg("verify").arg(&values).args(["--python", &python]);
+        let output = verify.arg("--loader").arg(&tools()?.loader).args(["--object", &object]).status(1)?;
+        ensure!(output.stderr.contains("not a regular file"), "{output}");
+    }
+    Ok(())
+}
+
+/// A cache that is no regular file is no harm: there is a source.
+fn special_caches(python: &Interpreter) -> Result<()> {
+    let (environment, pyc) = environment(python, 2)?;
+    fs::remove_file(&pyc[0])?;
+    Run::new("mkfifo").arg(&pyc[0]).ok()?;
+    // Threads need addresses.
+    let build = Run::bounded(&tools()?.builder).env("RAYON_NUM_THREADS", "2").arg("--out").arg(environment.image());
+    let output = build.arg("--python").arg(&environment.python).arg("pack").ok()?;
+    ensure!(output.stderr.contains("not a regular file") && output.stderr.contains("1 compiled"), "{output}");
+    environment.script("import pack.m0, cds_loader; assert cds_loader.owns(pack.m0.f.__code__)")?.silent()?;
+    Ok(())
+}
+
 fn interpreter_arguments(python: &Interpreter) -> Result<()> {
     let (environment, _) = environment(python, 1)?;
     let scratch = &environment.scratch;
@@ -240,6 +326,8 @@ fn interpreter_arguments(python: &Interpreter) -> Result<()> {
     }
     let output = fails(&environment, &["--python", &failing], &image, "failing")?;
     ensure!(output.stderr.contains("the reason is here"), "what the interpreter said is lost: {output}");
+    let output = fails(&environment, &["--python", &silent], &image, "silent")?;
+    ensure!(output.stderr.contains("hint: is it a Python interpreter"), "{output}");
     let profile = scratch.join("profile.json");
     write(&profile, "{\"executable\": ")?;
     let profile = profile.to_string_lossy().into_owned();

@@ -20,6 +20,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("without_path_finder", without_path_finder),
             ("finder_before_path_finder", finder_before_path_finder),
             ("replaced_methods", replaced_methods),
+            ("replaced_functions", replaced_functions),
             ("dangling_links", dangling_links),
             ("directories_for_sources", directories_for_sources),
             ("frames", frames),
@@ -175,6 +176,42 @@ print(calls)"
         let count = printed.lines().next().and_then(|l| l.strip_prefix("single leaf linked "));
         let count: u32 = count.with_context(|| printed.clone())?.parse()?;
         ensure!(count >= 3, "{class}.{method} is called {count} times: {printed}");
+    }
+    Ok(())
+}
+
+/// The same for functions; docs/security.md names them.
+fn replaced_functions(python: &Interpreter) -> Result<()> {
+    let environment = environment(python)?;
+    let functions = [
+        "_find_and_load",
+        "_find_and_load_unlocked",
+        "_find_spec",
+        "_load_unlocked",
+        "module_from_spec",
+        "_init_module_attrs",
+        "_new_module",
+        "_call_with_frames_removed",
+        "_get_module_lock",
+        "_ModuleLock",
+        "_ModuleLockManager",
+    ];
+    let places = functions.iter().map(|name| ("importlib._bootstrap", *name));
+    for (module, name) in places.chain([("builtins", "exec"), ("_thread", "get_ident")]) {
+        let text = format!(
+            "import {module} as m
+calls = []
+original = m.{name}
+def replacement(*args, **named):
+    calls.append(args)
+    return original(*args, **named)
+m.{name} = replacement
+import single, pack.leaf
+m.{name} = original
+print(single.f(), pack.leaf.f(), len(calls) > 1)"
+        );
+        let printed = same(&environment, &text).with_context(|| format!("{module}.{name}"))?;
+        ensure!(printed.trim() == "single leaf True", "{module}.{name}: {printed}");
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! `cds-build install` and `uninstall`: exactly the loader's files, and nobody else's.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -9,12 +11,13 @@ use cds_tests::environments::Environment;
 use cds_tests::files::{read, snapshot, write};
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::process::Run;
-use cds_tests::suite::{on_each, on_newest};
+use cds_tests::suite::{OnInterpreter, on_each, on_newest};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    let mut trials = on_each(interpreters, "install", &[("there_and_back", there_and_back)]);
+    let tests: &[OnInterpreter] = &[("there_and_back", there_and_back), ("path_without_text", path_without_text)];
+    let mut trials = on_each(interpreters, "install", tests);
     trials.extend(on_newest(interpreters, "install", ("foreign_files", foreign_files)));
     trials.extend(on_newest(interpreters, "install", ("update", update)));
     trials.extend(on_newest(interpreters, "install", ("former_start_file", former_start_file)));
@@ -82,6 +85,25 @@ fn there_and_back(python: &Interpreter) -> Result<()> {
     ensure!(report["outcome"] == "removed" && report["images"].as_array().is_some_and(|i| i.len() == 1), "{report}");
     fs::remove_file(environment.image())?;
     ensure!(snapshot(&environment.root)? == before, "something is left: {:?}", listing(&environment)?);
+    Ok(())
+}
+
+/// An environment below a directory whose name is not UTF-8, as it may be after a move. Some versions cannot load extensions there: a
+/// start says nothing of it. The builder says what it cannot do.
+fn path_without_text(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let moved = environment.root.with_file_name(OsStr::from_bytes(b"lat\xe9n"));
+    fs::rename(&environment.root, &moved)?;
+    let executable = moved.join("bin/python3");
+    let started = Run::new(&executable).args(["-c", "import sys; print(ascii(sys.prefix))"]).ok()?.silent()?;
+    ensure!(started.stdout.contains("lat\\udce9n"), "{started}");
+    let out = environment.scratch.join("image.so");
+    let build = tools()?.cds_build().arg("--out").arg(&out).arg("wave");
+    for command in [build, tools()?.cds_build().arg("install")] {
+        let output = command.arg("--python").arg(&executable).status(2)?;
+        ensure!(output.stderr.contains("lat\u{fffd}n/bin/python3`, which is not UTF-8\nhint: "), "{output}");
+    }
+    ensure!(!out.exists(), "an image all the same");
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("values", values),
             ("several_nans", several_nans),
             ("shared_parts", shared_parts),
+            ("alone", alone),
             ("with_modules", with_modules),
             ("bad_values", bad_values),
             ("refused_images", refused_images),
@@ -69,6 +70,28 @@ fn shared_parts(python: &Interpreter) -> Result<()> {
                 while value[0] != 'a': assert value[0] is value[1]; value = value[0]; n += 1\nprint(n, value)";
     let output = off(&environment).args(["-c", read]).arg(&image).ok()?.silent()?;
     ensure!(output.stdout == "200 ('a', 'b c')\n", "{output}");
+    Ok(())
+}
+
+/// Images of one small value, which have few of the parts that an image may have.
+fn alone(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let (file, image) = (environment.scratch.join("value.marshal"), environment.scratch.join("value.so"));
+    let object = format!("--object=value={}", file.display());
+    let dump = "import marshal, sys; marshal.dump(eval(sys.argv[1]), open(sys.argv[2], 'wb'))";
+    for value in ["None", "1", "10 ** 30", "'a b'", "(1.5,)", "[]", "{'a': [1.5]}"] {
+        off(&environment).args(["-c", dump, value]).arg(&file).ok()?;
+        for units in ["copied", "in-place"] {
+            environment.build(&image)?.args([&object, "--units", units]).ok()?;
+            let verify = tools()?.cds_build().arg("verify").arg(&image).arg("--python").arg(&environment.python);
+            verify
+                .arg("--loader")
+                .arg(&tools()?.loader)
+                .arg(&object)
+                .ok()
+                .with_context(|| format!("{value}, {units}"))?;
+        }
+    }
     Ok(())
 }
 

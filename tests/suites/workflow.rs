@@ -4,15 +4,21 @@ use std::ffi::OsString;
 
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
-use cds_tests::files::{read, write};
+use cds_tests::files::{read, specials, write};
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::process::Run;
-use cds_tests::suite::on_each;
+use cds_tests::suite::{on_each, on_newest};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "workflow", &[("trace_dump_share", trace_dump_share), ("own_directories", own_directories)])
+    let mut trials = on_each(
+        interpreters,
+        "workflow",
+        &[("trace_dump_share", trace_dump_share), ("own_directories", own_directories)],
+    );
+    trials.extend(on_newest(interpreters, "workflow", ("special_lists", special_lists)));
+    trials
 }
 
 /// Imports packages and the local module `helper`, prints, and leaves the loader's status in a file.
@@ -99,5 +105,28 @@ fn own_directories(python: &Interpreter) -> Result<()> {
     run("DUMP").ok()?;
     let shared = run("SHARE").arg(&script).ok()?;
     ensure!(shared.stdout == plain.stdout && shared.stderr == "True True True True\n", "{shared}");
+    Ok(())
+}
+
+/// A list that is no regular file is not waited for at exit, and changes nothing but a line on standard error.
+fn special_lists(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    for list in specials(&environment.scratch)?.into_iter().chain([environment.scratch.clone()]) {
+        let run = Run::bounded(&environment.python).env("PYCDSMODE", "TRACE").env("PYCDSLIST", &list);
+        let output = run.args(["-c", "import wave, sys; print('done'); sys.exit(3)"]).status(3)?;
+        let line = format!("cds_loader: cannot write {}: not a regular file\n", list.display());
+        ensure!(output.stdout == "done\n" && output.stderr == line, "{output}");
+    }
+    // Names are appended to what is not there yet, also behind a symbolic link.
+    let [list, link] = ["heap.lst", "link"].map(|name| environment.scratch.join(name));
+    std::os::unix::fs::symlink(&list, &link)?;
+    environment
+        .python()
+        .env("PYCDSMODE", "TRACE")
+        .env("PYCDSLIST", &link)
+        .args(["-c", "import wave"])
+        .ok()?
+        .silent()?;
+    ensure!(String::from_utf8(read(&list)?)?.lines().any(|line| line == "wave"), "nothing was written");
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The arguments.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,7 +50,8 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The image to write. It appears under this name complete or not at all; a file that is not an image is not replaced.
+    /// The image to write. It appears under this name complete or not at all; a file that is neither an image nor empty is
+    /// not replaced.
     #[arg(short, long, value_name = "FILE", required = true)]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -85,7 +87,7 @@ pub struct BuildArgs {
     pub quiet: bool,
     /// Modules to take, with everything below them, or directories whose modules to take
     /// (a directory's name has a `/` in it). Default: everything that the interpreter can import.
-    #[arg(value_name = "MODULE|DIR")]
+    #[arg(value_name = "MODULE|DIR", value_parser = NonEmptyStringValueParser::new())]
     pub what: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use super::{DONE, FINDINGS, output};
 use anyhow::{Context, Result, bail};
 use cds_build::build::{BuildError, BuildOptions, Built, build};
 use cds_build::discover::{DiscoverOptions, Skip, exclude};
+use cds_build::file;
 use cds_build::named::ObjectSource;
 use cds_build::target::Target;
 use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, UnitUse, find_header};
@@ -97,8 +98,7 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
     let mut names = BTreeSet::new();
     let mut roots = Vec::new();
     for list in &args.modules_from {
-        let text =
-            std::fs::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
+        let text = file::read_to_string(list).with_context(|| format!("cannot read the list `{}`", list.display()))?;
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match (line.strip_prefix(PATH_LINE), line.starts_with('#')) {
                 // Where a traced program searched: its own directory and those of `PYTHONPATH`, if they are still there.
@@ -133,11 +133,15 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
 
 /// Finds out whether the output can be written: an error before the work, not after it.
 fn prepare(out: &Path) -> Result<()> {
-    if out.is_dir() {
-        bail!("cannot write `{}`: it is a directory", out.display());
-    }
+    let place = place(out)?;
+    temporary(&place).map(drop).with_context(|| cannot_write(out))
+}
+
+/// The path that the image is moved to. Nothing is replaced but images and empty files.
+fn place(out: &Path) -> Result<PathBuf> {
+    let place = file::place(out).with_context(|| cannot_write(out))?;
     let mut page = Vec::new();
-    match std::fs::File::open(out) {
+    match file::open(&place) {
         Ok(file) => drop(file.take(FIRST_PAGE as u64).read_to_end(&mut page)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot replace `{}`", out.display())),
@@ -149,32 +153,34 @@ fn prepare(out: &Path) -> Result<()> {
     if foreign && !page.is_empty() {
         bail!("`{}` exists and is not an image; it is not overwritten", out.display());
     }
-    temporary(out).map(drop)
+    Ok(place)
+}
+
+fn cannot_write(out: &Path) -> String {
+    format!("cannot write `{}`", out.display())
 }
 
 /// A temporary file beside the output; gone when dropped.
-fn temporary(out: &Path) -> Result<tempfile::NamedTempFile> {
+fn temporary(out: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let directory = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    tempfile::Builder::new()
-        .prefix(".cds-build-")
-        .suffix(".tmp")
-        .tempfile_in(directory)
-        .with_context(|| format!("cannot write `{}`", out.display()))
+    tempfile::Builder::new().prefix(".cds-build-").suffix(".tmp").tempfile_in(directory)
 }
 
 /// Writes the image and gives it its name.
 fn publish(out: &Path, image: &[u8]) -> Result<()> {
-    let context = || format!("cannot write `{}`", out.display());
-    let mut file = temporary(out)?;
+    let context = || cannot_write(out);
+    // Something else may be there by now.
+    let place = place(out)?;
+    let mut file = temporary(&place).with_context(context)?;
     file.write_all(image).with_context(context)?;
     file.as_file().sync_all().with_context(context)?;
     let mut permissions = file.as_file().metadata().with_context(context)?.permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
     file.as_file().set_permissions(permissions).with_context(context)?;
-    file.persist(out).map_err(|e| e.error).with_context(context)?;
+    file.persist(&place).map_err(|e| e.error).with_context(context)?;
     Ok(())
 }
 

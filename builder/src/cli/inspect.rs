@@ -3,6 +3,7 @@
 use super::args::InspectArgs;
 use super::{DONE, output};
 use anyhow::{Context, Result};
+use cds_build::file;
 use cds_build::image::Image;
 use cds_build::stats::Notes;
 use cds_layout::format::{IdentityKind, InvalidationMode, ModuleKind, ModuleRecord, RootKind, SectionKind, UnitUse};
@@ -23,7 +24,7 @@ pub fn run(args: &InspectArgs) -> Result<u8> {
 /// Maps a file for reading.
 pub fn open(path: &Path) -> Result<memmap2::Mmap> {
     let context = || format!("cannot read `{}`", path.display());
-    let file = std::fs::File::open(path).with_context(context)?;
+    let file = file::open(path).with_context(context)?;
     // SAFETY: the mapping is only read. If another program truncates the file meanwhile the process gets
     // SIGBUS, as with any mapped file; images are replaced by rename, never rewritten in place.
     unsafe { memmap2::Mmap::map(&file) }.with_context(context)

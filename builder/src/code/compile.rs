@@ -2,6 +2,7 @@
 
 use super::CodeError;
 use super::worker::{Answer, Worker};
+use crate::file;
 use crate::target::Target;
 use std::path::Path;
 use std::sync::Mutex;
@@ -69,7 +70,7 @@ pub(super) fn compile<T: Send>(
 /// Compiles one source, starting a process if there is none.
 fn one(target: &Target, optimize: u8, worker: &mut Option<Worker>, job: &Job<'_>) -> Result<Compiled, CodeError> {
     let module = job.module;
-    let source = match std::fs::read(job.file) {
+    let source = match file::read(job.file) {
         Ok(source) => source,
         Err(error) => {
             let code = Err(format!("the source could not be read: {error}"));

@@ -13,6 +13,7 @@ mod worker;
 pub use source_hash::source_hash;
 
 use crate::discover::{Discovery, Found, FoundKind, Skip};
+use crate::file;
 use crate::graph::{Graph, ObjId, Object};
 use crate::marshal;
 use crate::target::Target;
@@ -141,7 +142,7 @@ pub fn obtain(
 /// The code in a module's `.pyc`, if there is one that can be used.
 fn from_pyc(target: &Target, found: &Found, module: usize, optimize: u8, with_hash: bool) -> Option<ModuleCode> {
     let path = pyc::path(&found.path, &target.cache_tag, optimize)?;
-    let mut data = match std::fs::read(&path) {
+    let mut data = match file::read(&path) {
         Ok(data) => data,
         Err(error) => {
             if error.kind() != std::io::ErrorKind::NotFound {
@@ -150,7 +151,7 @@ fn from_pyc(target: &Target, found: &Found, module: usize, optimize: u8, with_ha
             return None;
         }
     };
-    let read = || std::fs::read(&found.path).ok();
+    let read = || file::read(&found.path).ok();
     let source = pyc::Source { mtime_ns: found.mtime_ns, size: found.size, read: &read };
     match pyc::judge(&data, target.magic, &source) {
         pyc::Verdict::Valid => {}

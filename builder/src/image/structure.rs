@@ -296,7 +296,8 @@ impl Checker<'_, '_> {
         // With the number of the strings that have no place.
         let own = |(unit, texts): (&UnitRecord, &u64)| Some((unit.whole().filter(|own| own.size != 0)?, *texts));
         let mut owners: Vec<(Range, u64)> = image.units.iter().zip(texts).filter_map(own).collect();
-        owners.push((pool, 0));
+        // A single object may need no pool.
+        owners.extend((pool.size != 0).then_some((pool, 0)));
         owners.sort_by_key(|(own, _)| own.start);
         let mut wrong = Vec::new();
         let after = |own: Range| u64::from(own.start) + u64::from(own.size);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{InstallError, LOADER};
+use crate::file;
 use crate::target::{Role, Target};
 
 /// The directory that extension modules of the environment are in and that `site` reads start files from.
@@ -30,7 +31,7 @@ pub(super) fn owned_by_pip(target: &Target) -> Result<Option<PathBuf>, InstallEr
                 continue;
             }
             // RECORD lines are `path,hash,size`; the paths of files of the wheel's root have no directory.
-            let Ok(record) = fs::read_to_string(path.join("RECORD")) else { continue };
+            let Ok(record) = file::read_to_string(&path.join("RECORD")) else { continue };
             if record.lines().any(|line| line.split(',').next() == Some(LOADER)) {
                 return Ok(Some(path));
             }

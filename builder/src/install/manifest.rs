@@ -1,6 +1,5 @@
 //! The record of an installation: which files were written, and with what content.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::InstallError;
+use crate::file;
 
 /// File name of the record, beside the files.
 pub const MANIFEST: &str = "cds_loader.manifest.json";
@@ -43,7 +43,7 @@ impl Manifest {
     /// The record of a site directory, `None` if it has none.
     pub(super) fn load(site: &Path) -> Result<Option<Self>, InstallError> {
         let path = site.join(MANIFEST);
-        match fs::read(&path) {
+        match file::read(&path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map(Some).map_err(|source| InstallError::Manifest { path, source })
             }

@@ -10,10 +10,10 @@ mod loader_file;
 mod manifest;
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file;
 use crate::target::Target;
 pub use error::InstallError;
 pub use loader_file::{LOADER_VARIABLE, find_loader};
@@ -177,19 +177,6 @@ fn remove(path: &Path) -> Result<(), InstallError> {
     fs::remove_file(path).map_err(|source| InstallError::write(path, source))
 }
 
-/// Writes a file under a temporary name beside its place and renames it.
 fn put(path: &Path, bytes: &[u8], mode: u32) -> Result<(), InstallError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".cds_loader.")
-            .suffix(".tmp")
-            .permissions(fs::Permissions::from_mode(mode))
-            .tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|source| InstallError::write(path, source))
+    file::put(path, ".cds_loader.", bytes, mode).map_err(|source| InstallError::write(path, source))
 }

@@ -6,6 +6,7 @@ mod split;
 pub use error::{Fault, ObjectError};
 pub use split::{Split, split};
 
+use crate::file;
 use crate::graph::{Graph, ObjId, Object};
 use crate::marshal;
 use cds_layout::format::ValueKind;
@@ -71,7 +72,7 @@ pub struct NamedObject {
 
 /// Reads the file of one object as CPython `3.minor` wrote it.
 pub fn read(source: &ObjectSource, minor: u8) -> Result<NamedObject, ObjectError> {
-    let bytes = std::fs::read(&source.file).map_err(|error| ObjectError::Unreadable {
+    let bytes = file::read(&source.file).map_err(|error| ObjectError::Unreadable {
         name: source.name.clone(),
         file: source.file.clone(),
         source: error,

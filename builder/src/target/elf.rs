@@ -1,7 +1,6 @@
 //! The interpreter's ELF file: symbols, segments and build-id.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use cds_layout::format::{IDENTITY_SYMBOLS, IdentityKind, substitute_identity};
@@ -14,6 +13,7 @@ use goblin::strtab::Strtab;
 
 use super::TargetError;
 use super::identity::{Identity, MAX_IDENTITY};
+use crate::file;
 
 /// Offsets within a page, for the smallest pages in use.
 const PAGE_MASK: u64 = 0xfff;
@@ -45,7 +45,7 @@ struct Load {
 impl ElfFile {
     /// Reads a file, and of its symbols those of the given names.
     pub fn read(path: &Path, names: &[&str]) -> Result<ElfFile, TargetError> {
-        let data = fs::read(path).map_err(|source| TargetError::Read { path: path.to_owned(), source })?;
+        let data = file::read(path).map_err(|source| TargetError::Read { path: path.to_owned(), source })?;
         let bad = |reason: String| TargetError::Elf { path: path.to_owned(), reason };
         let elf = Elf::parse(&data).map_err(|e| bad(e.to_string()))?;
         let header = &elf.header;

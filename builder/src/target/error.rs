@@ -40,6 +40,14 @@ pub enum TargetError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A path that neither JSON nor an image can hold.
+    #[error("`{}` has the path `{path}`, which is not UTF-8", python.display())]
+    NotText {
+        /// As it was asked for.
+        python: PathBuf,
+        /// The path, with replacement characters.
+        path: String,
+    },
     /// Another Python.
     #[error("`{}` is {implementation}, not CPython", python.display())]
     NotCPython {
@@ -157,6 +165,10 @@ impl TargetError {
     pub fn hint(&self) -> Option<String> {
         match self {
             TargetError::NotFound { .. } => Some("name an interpreter with `--python`".to_owned()),
+            TargetError::Failed { .. } => Some("is it a Python interpreter, and does it start?".to_owned()),
+            TargetError::NotText { .. } => {
+                Some("all paths of an interpreter and its environment must be UTF-8".to_owned())
+            }
             TargetError::NotCPython { .. } | TargetError::UnsupportedVersion { .. } => {
                 Some(format!("supported are CPython {}", supported()))
             }

@@ -24,13 +24,25 @@ def answer():
         # Both give objects other heads: `Py_REF_DEBUG` (with it `Py_DEBUG`) and `Py_TRACE_REFS`.
         "debug": hasattr(sys, "gettotalrefcount") or hasattr(sys, "getobjects"),
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "not_text": None,
         "facts": None,
     }
     supported = [tuple(int(part) for part in arg.split(":")) for arg in sys.argv[2:]]
     rows = [row[1:] for row in supported if version[:2] == (3, row[0])]
     if rows and out["implementation"] == "cpython" and not out["debug"] and not out["free_threaded"]:
-        out["facts"] = facts(*rows[0])
+        out["not_text"] = not_text()
+        out["facts"] = None if out["not_text"] else facts(*rows[0])
     return out
+
+
+def not_text():
+    """One of the paths of this interpreter that is not UTF-8, as text for people."""
+    paths = [sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
+    paths.extend(sysconfig.get_paths()[name] for name in ("purelib", "platlib", "scripts"))
+    for path in paths:
+        if path and not is_text(path):
+            return os.fsencode(path).decode("utf-8", "replace")
+    return None
 
 
 def facts(first_int, last_int, length, data):
@@ -199,11 +211,11 @@ def start_strings():
 def neighbourhood(address):
     """The writable mapping with this address, and those that follow it without a gap."""
     out = []
-    with open("/proc/self/maps") as lines:
+    with open("/proc/self/maps", "rb") as lines:
         for line in lines:
-            start, end = (int(part, 16) for part in line.split(None, 1)[0].split("-"))
+            start, end = (int(part, 16) for part in line.split(None, 1)[0].split(b"-"))
             if start <= address < end or (out and start == out[-1][1]):
-                if line.split()[1].startswith("rw"):
+                if line.split()[1].startswith(b"rw"):
                     out.append((start, end))
     return out
 

@@ -28,6 +28,8 @@ struct Answer {
     version: String,
     debug: bool,
     free_threaded: bool,
+    /// One of its paths that is not UTF-8.
+    not_text: Option<String>,
     /// Absent if the interpreter cannot be a target.
     facts: Option<Facts>,
 }
@@ -70,6 +72,9 @@ pub fn probe(python: &Path) -> Result<Target, TargetError> {
     let version = answer.version;
     if answer.implementation != "cpython" {
         return Err(TargetError::NotCPython { python: python.to_owned(), implementation: answer.implementation });
+    }
+    if let Some(path) = answer.not_text {
+        return Err(TargetError::NotText { python: python.to_owned(), path });
     }
     let builds = [(answer.free_threaded, "free-threaded"), (answer.debug, "debug")];
     let Some(facts) = answer.facts else {

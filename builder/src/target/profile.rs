@@ -1,12 +1,12 @@
 //! A target as a file: `--target-profile`.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cds_layout::cpython::layout;
 use serde::{Deserialize, Serialize};
 
 use super::{Target, TargetError};
+use crate::file;
 
 /// Version of the JSON that [`save`] writes. Goes up when a field of [`Target`] comes, goes or changes its meaning.
 const SCHEMA: u64 = 5;
@@ -32,11 +32,12 @@ pub fn save(target: &Target, path: &Path) -> Result<(), TargetError> {
     let saved = Saved { schema: SCHEMA, target };
     let mut json = serde_json::to_string_pretty(&saved).expect("a target is text and numbers");
     json.push('\n');
-    fs::write(path, json).map_err(|source| TargetError::WriteProfile { path: path.to_owned(), source })
+    let write = |place: PathBuf| file::put(&place, ".cds-build-", json.as_bytes(), 0o644);
+    file::place(path).and_then(write).map_err(|source| TargetError::WriteProfile { path: path.to_owned(), source })
 }
 
 pub fn load(path: &Path) -> Result<Target, TargetError> {
-    let json = fs::read(path).map_err(|source| TargetError::ReadProfile { path: path.to_owned(), source })?;
+    let json = file::read(path).map_err(|source| TargetError::ReadProfile { path: path.to_owned(), source })?;
     let parse = |source| TargetError::ParseProfile { path: path.to_owned(), source };
     let Schema { schema } = serde_json::from_slice(&json).map_err(parse)?;
     if schema != SCHEMA {
@@ -82,6 +83,7 @@ fn check(target: &Target, path: &Path) -> Result<(), TargetError> {
 mod tests {
     use super::*;
     use crate::target::testing;
+    use std::fs;
 
     #[test]
     fn profiles_come_back_or_say_what_is_wrong() {

@@ -5,6 +5,7 @@ JSON, a list of name, type and file with the marshal data, or null where there i
 """
 
 import json
+import os
 
 
 def look(objects, name, kind, file):
@@ -17,6 +18,8 @@ def look(objects, name, kind, file):
         return f"{difference} at the second access"
     if file is None:
         return None
+    if os.path.exists(file) and not os.path.isfile(file):
+        return f": `{file}` is not a regular file"
     with open(file, "rb") as opened:
         return compare(first, marshal.load(opened))
 
