@@ -33,6 +33,9 @@ mod wanted {
     pub const MEMORY: &str = "build of 8 000 modules, peak RSS";
 }
 
+/// What is said of the thin lines in plots that have some.
+const INTERVALS: &str = "; thin lines are 99 % intervals, cut off at the edge, where both ways had the same rounds";
+
 /// What every axis of ratios to `.pyc` files says.
 const RELATIVE: &str = "relative to .pyc; less is better";
 
@@ -188,6 +191,17 @@ fn with_interval(row: &Measured, above: Way, below: Way, of: Of) -> Option<Bar> 
     Some(Bar { value, interval: interval.map(|ratio| [ratio.low, ratio.high]) })
 }
 
+/// The geometric mean of the ratios of all imports, with its interval under the same condition.
+fn mean_with_interval(on: &OnInterpreter, above: Way, below: Way, of: Of) -> Option<Bar> {
+    let value = mean(&ratios::all(on, above, below, of))?;
+    let paired = ratios::imports(on).all(|row| {
+        let rounds = of(row, above).len();
+        rounds == 0 || rounds > 1 && rounds == of(row, below).len()
+    });
+    let interval = paired.then(|| ratios::mean_within(on, above, below, of)).flatten();
+    Some(Bar { value, interval: interval.map(|ratio| [ratio.low, ratio.high]) })
+}
+
 /// One more group: the geometric means of all, if there are several.
 fn and_means(mut groups: Groups) -> Groups {
     if groups.len() > 1 {
@@ -205,7 +219,7 @@ fn and_means(mut groups: Groups) -> Groups {
 /// Geometric means of all packages on each interpreter.
 fn means(results: &Results, of: Of) -> Groups {
     let group = |on: &OnInterpreter| {
-        let ratio = |way| mean(&ratios::all(on, way, Way::Pyc, of)).map(bar);
+        let ratio = |way| mean_with_interval(on, way, Way::Pyc, of);
         (short(&on.label), COMPARED.map(ratio).into())
     };
     results.interpreters.iter().map(group).collect()
@@ -217,6 +231,7 @@ fn inside(results: &Results, targets: &[Target]) -> Option<Figure> {
     let plot = Plot {
         levels: wanted.into_iter().collect(),
         caption: before_the_clock(results),
+        axis: RELATIVE.to_owned() + INTERVALS,
         ..Plot::of_all("overview.svg", title)
     };
     plot.draw(&titles(), means(results, IMPORT))
@@ -227,7 +242,8 @@ fn from_start(results: &Results) -> Option<Figure> {
     let caption = "*Import from start* is the time of the whole process less that of the same program when it imports nothing, \
                    without loader and image, of the same round: whatever a way does before the import is in it. The limit is \
                    not there, since what lies ready for it is made before its clock starts.";
-    let plot = Plot { caption: caption.to_owned(), ..Plot::of_all("overview-from-start.svg", title) };
+    let axis = RELATIVE.to_owned() + INTERVALS;
+    let plot = Plot { caption: caption.to_owned(), axis, ..Plot::of_all("overview-from-start.svg", title) };
     plot.draw(&titles(), means(results, FROM_START))
 }
 
@@ -276,7 +292,12 @@ fn over_limit(results: &Results, targets: &[Target]) -> Option<Figure> {
         dots: true,
         ..Plot::of_all("limit.svg", "Import time inside the process, image over limit")
     };
-    plot.draw(&names, and_means(packages.into_iter().map(group).collect()))
+    let mut groups: Groups = packages.iter().copied().map(group).collect();
+    if groups.len() > 1 {
+        let means = results.interpreters.iter().map(|on| mean_with_interval(on, Way::Image, Way::Limit, IMPORT));
+        groups.push((MEAN.to_owned(), means.collect()));
+    }
+    plot.draw(&names, groups)
 }
 
 fn ways(
@@ -293,11 +314,7 @@ fn ways(
         if has_intervals { with_interval(row, way, Way::Pyc, of) } else { plain(row, way, Way::Pyc, of).map(bar) }
     };
     let group = |row: &&Measured| (row.name.clone(), COMPARED.map(|way| value(row, way)).into());
-    let more = if has_intervals {
-        "; thin lines are 99 % intervals, cut off at the edge, where both ways had the same rounds"
-    } else {
-        ""
-    };
+    let more = if has_intervals { INTERVALS } else { "" };
     let plot = Plot {
         axis: format!("{RELATIVE}{more}"),
         levels: wanted.into_iter().collect(),
