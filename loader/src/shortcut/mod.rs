@@ -85,7 +85,9 @@ pub fn install(active: &Active) -> py::Result<()> {
         bootstrap.replace(c"_find_and_load", find_and_load)?;
         known.watch(bootstrap)?;
     }
-    bootstrap.get_ready_to_ask()
+    // A hook may refuse it: then whoever asks first tries again.
+    bootstrap.get_ready_to_ask().unwrap_or_else(|_| py::clear());
+    Ok(())
 }
 
 /// Runs the body of a native function with the function that it stands for, and gives the result to the interpreter.
