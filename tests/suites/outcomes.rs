@@ -13,12 +13,14 @@ use cds_tests::suite::{once, report};
 use libtest_mimic::Trial;
 
 /// What a run of all tests has the time for.
-const SLICE: [&str; 16] = [
+const SLICE: [&str; 18] = [
     "test_code",
     "test_codeop",
     "test_marshal",
     "test_dis",
     "test_import",
+    "test_importlib",
+    "test_gc",
     "test_runpy",
     "test_pkgutil",
     "test_inspect",
