@@ -48,7 +48,9 @@ fn environment(python: &Interpreter) -> Result<Environment> {
         };
         module(&format!("chain{number}.py"), &source)?;
     }
-    environment.build_image()?;
+    let chain = (0..CHAIN).map(|number| format!("chain{number}"));
+    let build = environment.build(&environment.image())?.args(["plain", "leaves", "replaces", "package"]);
+    build.args(chain).ok()?;
     Ok(environment)
 }
 
