@@ -2,7 +2,7 @@
 
 use crate::report::markdown::{Table, cells, grouped, mb, ms, or_dash};
 use crate::report::ratios;
-use crate::report::ways::interval;
+use crate::report::ways::with_interval;
 use crate::results::{Counted, Footprint, Instructions, Memory, Scale, Scaled, Steps, Way};
 use crate::statistics::{Ratio, median};
 
@@ -77,17 +77,12 @@ pub fn scale(text: &mut String, scale: &Scale) {
             ms(median(&image.pyc.import)),
             ms(median(&image.image.import)),
             ms(median(&image.pass.process)),
-            with_interval(Ratio::of(&image.pass.process, &scale.off.process)),
+            with_interval(Some(Ratio::of(&image.pass.process, &scale.off.process))),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
     against_few(text, scale);
-}
-
-/// A ratio with its interval.
-fn with_interval(ratio: Ratio) -> String {
-    format!("{:.3} ({})", ratio.value, interval(Some(ratio)))
 }
 
 /// What an image of many modules costs a process that needs few of them, against an image of these few.
@@ -116,8 +111,8 @@ fn against_few(text: &mut String, scale: &Scale) {
         table.row(&[
             grouped(*count as f64),
             ms(median(&alone.import)),
-            with_interval(Ratio::of(&image.import, &alone.import)),
-            with_interval(Ratio::of(&image.process, &alone.process)),
+            with_interval(Some(Ratio::of(&image.import, &alone.import))),
+            with_interval(Some(Ratio::of(&image.process, &alone.process))),
             format!("{:.3}", median(&image.peak) / median(&alone.peak)),
             format!("{:.0}", median(&image.faults) - median(&alone.faults)),
             relative(*counted, |steps| steps.import),

@@ -108,8 +108,7 @@ fn level(targets: &[Target], name: &str, interpreter: Option<usize>) -> Option<W
         None => target.reached.is_some(),
     }
     .then_some(())?;
-    let value = target.wanted.split(' ').nth(1)?.parse().ok()?;
-    Some(Wanted { value, said: target.wanted.clone() })
+    Some(Wanted { value: target.number, said: target.wanted.clone() })
 }
 
 /// Each has its colour in all plots.
@@ -182,22 +181,23 @@ fn bar(value: f64) -> Bar {
     Bar { value, interval: None }
 }
 
-/// A ratio with its interval, if both ways had their turn in the same rounds.
+/// Whether both ways had their turn in the same rounds: only then has a ratio an interval.
+fn is_paired(row: &Measured, above: Way, below: Way, of: Of) -> bool {
+    let rounds = of(row, above).len();
+    rounds > 1 && rounds == of(row, below).len()
+}
+
+/// A ratio with its interval, if it has one.
 fn with_interval(row: &Measured, above: Way, below: Way, of: Of) -> Option<Bar> {
     let value = plain(row, above, below, of)?;
-    let rounds = of(row, above).len();
-    let paired = rounds > 1 && rounds == of(row, below).len();
-    let interval = paired.then(|| ratios::ratio(row, above, below, of)).flatten();
+    let interval = is_paired(row, above, below, of).then(|| ratios::ratio(row, above, below, of)).flatten();
     Some(Bar { value, interval: interval.map(|ratio| [ratio.low, ratio.high]) })
 }
 
 /// The geometric mean of the ratios of all imports, with its interval under the same condition.
 fn mean_with_interval(on: &OnInterpreter, above: Way, below: Way, of: Of) -> Option<Bar> {
     let value = mean(&ratios::all(on, above, below, of))?;
-    let paired = ratios::imports(on).all(|row| {
-        let rounds = of(row, above).len();
-        rounds == 0 || rounds > 1 && rounds == of(row, below).len()
-    });
+    let paired = ratios::imports(on).all(|row| of(row, above).is_empty() || is_paired(row, above, below, of));
     let interval = paired.then(|| ratios::mean_within(on, above, below, of)).flatten();
     Some(Bar { value, interval: interval.map(|ratio| [ratio.low, ratio.high]) })
 }

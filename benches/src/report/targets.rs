@@ -17,6 +17,8 @@ pub struct Target {
     pub name: &'static str,
     /// What is wanted.
     pub wanted: String,
+    /// The number in that.
+    pub number: f64,
     /// For each interpreter of the results: the value as text, and whether it is reached; `None` where it was not
     /// measured or the target is not meant for this interpreter.
     pub values: Vec<Option<(String, State)>>,
@@ -274,9 +276,10 @@ fn within_interval(
         Bound::AtMost(_) => '≤',
         Bound::AtLeast(_) => '≥',
     };
-    let wanted = format!("{sign} {}{unit}", bound.wanted());
+    let number = bound.wanted();
+    let wanted = format!("{sign} {number}{unit}");
     let labels = results.interpreters.iter().map(|on| short(&on.label)).collect();
-    Target { name, wanted, values, labels, reached }
+    Target { name, wanted, number, values, labels, reached }
 }
 
 /// The table of the targets: what is missed is bold, what is not decided italic.

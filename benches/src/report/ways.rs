@@ -83,7 +83,7 @@ pub fn interval(ratio: Option<Ratio>) -> String {
 }
 
 /// The same with the ratio before it.
-fn with_interval(ratio: Option<Ratio>) -> String {
+pub fn with_interval(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(|| "–".to_owned(), |r| format!("{:.3} ({})", r.value, interval(ratio)))
 }
 
