@@ -35,6 +35,8 @@ pub enum Aside {
     Malformed,
     /// It is just being fixed up.
     Busy,
+    /// The system gives no more memory.
+    NoMemory,
     /// An exception, which was dropped.
     Exception,
     /// An exception that somebody else's finder or hook has raised, or a signal's handler meanwhile: it is as ever for the importer.
@@ -57,6 +59,7 @@ impl Display for Aside {
             Aside::OtherFile => f.write_str("loader is for another file"),
             Aside::Malformed => f.write_str("image is damaged"),
             Aside::Busy => f.write_str("being prepared elsewhere"),
+            Aside::NoMemory => f.write_str("no memory"),
             Aside::Exception | Aside::Raised => f.write_str("an exception in the search"),
         }
     }

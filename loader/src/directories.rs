@@ -74,7 +74,12 @@ impl Listings {
     /// Notes the names in the directory `path`.
     pub fn add(&self, path: &[u8], listing: Listing) -> Arc<Listing> {
         let listing = Arc::new(listing);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.into(), Arc::clone(&listing));
+        let mut listings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without memory it is read again the next time.
+        if listings.try_reserve(1).is_ok() {
+            listings.insert(path.into(), Arc::clone(&listing));
+        }
+        drop(listings);
         listing
     }
 }

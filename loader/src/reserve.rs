@@ -1,60 +1,91 @@
 //! A reserve of memory, for when the system gives none: a collection that cannot grow ends the process, which is not for a
-//! loader to do. The interpreter notices the same in the next moment, and raises `MemoryError`.
+//! loader to do. The interpreter notices the same in the next moment, and raises `MemoryError`; and while much of the reserve is in
+//! use, imports are importlib's.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the reserve; nothing of it is resident before it is used.
 const SIZE: usize = 64 << 10;
 
-/// The reserve begins anew whenever nothing of it is in use.
+/// Bytes of its blocks. A piece has whole ones, and begins at such a boundary.
+const BLOCK: usize = 64;
+
+/// Bytes of a piece at most: what grows without end, as a list of a directory's names, is not to take the reserve from all others. Such
+/// collections ask whether they can grow.
+const LARGEST: usize = 8 << 10;
+
+/// Blocks in use at most where an import begins.
+const ENOUGH: usize = SIZE / BLOCK / 2;
+
+/// The memory, and which of its blocks are in use.
 #[repr(align(64))]
 struct Reserve {
     bytes: UnsafeCell<[u8; SIZE]>,
-    /// How many pieces are in use, above 32 bits with the end of the last one.
-    state: AtomicU64,
+    used: Mutex<[bool; SIZE / BLOCK]>,
+    /// How many are.
+    count: AtomicUsize,
 }
 
-// SAFETY: a piece of the bytes belongs to who was given it, and `state` says which are given.
+// SAFETY: a piece of the bytes belongs to who was given it, and `used` says which are given.
 unsafe impl Sync for Reserve {}
 
 static RESERVE: Reserve = Reserve::new();
 
+/// Whether so little of the reserve is left that nothing should be begun.
+pub fn is_low() -> bool {
+    RESERVE.is_low()
+}
+
+/// How many blocks a piece of so many bytes has.
+fn blocks(size: usize) -> usize {
+    size.div_ceil(BLOCK).max(1)
+}
+
 impl Reserve {
     const fn new() -> Reserve {
-        Reserve { bytes: UnsafeCell::new([0; SIZE]), state: AtomicU64::new(0) }
+        let used = Mutex::new([false; SIZE / BLOCK]);
+        Reserve { bytes: UnsafeCell::new([0; SIZE]), used, count: AtomicUsize::new(0) }
     }
 
-    /// A piece, or null if there is not so much left.
+    fn used(&self) -> MutexGuard<'_, [bool; SIZE / BLOCK]> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_low(&self) -> bool {
+        self.count.load(Ordering::Relaxed) > ENOUGH
+    }
+
+    /// A piece, or null if there is not so much left in one place.
     fn take(&self, layout: Layout) -> *mut u8 {
-        let next = |state: u64| {
-            let (pieces, end) = (state >> 32, state & u64::from(u32::MAX));
-            let start = end.next_multiple_of(layout.align() as u64);
-            let end = start.checked_add(layout.size() as u64).filter(|end| *end <= SIZE as u64)?;
-            // No alignment within the bytes makes up for one that is larger than their own.
-            (layout.align() <= align_of::<Reserve>()).then_some((pieces + 1) << 32 | end)
-        };
-        match self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, next) {
-            Ok(before) => {
-                let start = (before & u64::from(u32::MAX)).next_multiple_of(layout.align() as u64);
-                self.bytes.get().cast::<u8>().wrapping_add(start as usize)
-            }
-            Err(_) => ptr::null_mut(),
+        // No alignment within the bytes makes up for one that is larger than their own.
+        if layout.size() > LARGEST || layout.align() > BLOCK {
+            return ptr::null_mut();
         }
+        let count = blocks(layout.size());
+        let mut used = self.used();
+        let Some(first) = used.windows(count).position(|blocks| !blocks.contains(&true)) else {
+            return ptr::null_mut();
+        };
+        used[first..first + count].fill(true);
+        self.count.fetch_add(count, Ordering::Relaxed);
+        self.bytes.get().cast::<u8>().wrapping_add(first * BLOCK)
     }
 
-    /// Whether it is a piece of the reserve.
-    fn has(&self, piece: *mut u8) -> bool {
-        (piece as usize).wrapping_sub(self.bytes.get() as usize) < SIZE
+    /// The first block of a piece, if it is one of the reserve.
+    fn block(&self, piece: *mut u8) -> Option<usize> {
+        let place = (piece as usize).wrapping_sub(self.bytes.get() as usize);
+        (place < SIZE).then_some(place / BLOCK)
     }
 
-    /// A piece is in use no more.
-    fn give_back(&self) {
-        let next = |state: u64| Some(if state >> 32 <= 1 { 0 } else { state - (1 << 32) });
-        // Always gives `Some`.
-        let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, next);
+    /// A piece of so many bytes, from this block on, is in use no more.
+    fn give_back(&self, first: usize, size: usize) {
+        let count = blocks(size);
+        self.used()[first..first + count].fill(false);
+        self.count.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
@@ -87,17 +118,16 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline(never)]
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        if RESERVE.has(memory) {
-            RESERVE.give_back();
-        } else {
+        match RESERVE.block(memory) {
+            Some(first) => RESERVE.give_back(first, layout.size()),
             // SAFETY: the caller's promise: it was not the reserve that gave it.
-            unsafe { System.dealloc(memory, layout) };
+            None => unsafe { System.dealloc(memory, layout) },
         }
     }
 
     #[inline(never)]
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if !RESERVE.has(memory) {
+        if RESERVE.block(memory).is_none() {
             // SAFETY: the caller's promise.
             let moved = unsafe { System.realloc(memory, layout, size) };
             if !moved.is_null() {
@@ -121,17 +151,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_apart_and_come_again_when_all_were_given_back() {
+    fn pieces_are_apart_and_come_again() {
         let reserve = Box::new(Reserve::new());
         let piece = |size, align| reserve.take(Layout::from_size_align(size, align).unwrap());
-        let (first, second) = (piece(3, 1), piece(64, 16));
-        assert!(reserve.has(first) && reserve.has(second) && second as usize - first as usize == 16);
-        assert!(!piece(SIZE - 80, 1).is_null() && piece(1, 1).is_null() && piece(8, 4096).is_null());
-        (0..2).for_each(|_| reserve.give_back());
-        assert!(piece(1, 1).is_null());
-        reserve.give_back();
-        assert_eq!(piece(SIZE, 64), first);
-        assert!(!reserve.has(first.wrapping_sub(1)) && !reserve.has(first.wrapping_add(SIZE)));
+        let block = |piece| reserve.block(piece).unwrap();
+        let [first, second, third] = [(3, 1), (65, 16), (64, 64)].map(|(size, align)| piece(size, align));
+        assert_eq!([first, second, third].map(block), [0, 1, 3]);
+        reserve.give_back(1, 65);
+        // One place is too small for this, and for these it is not.
+        assert_eq!([129, 64, 1].map(|size| block(piece(size, 1))), [4, 1, 2]);
+        assert!(piece(LARGEST + 1, 1).is_null() && piece(8, 4096).is_null());
+        assert_eq!(reserve.block(first.wrapping_sub(1)), None);
+        assert_eq!(reserve.block(first.wrapping_add(SIZE)), None);
+    }
+
+    #[test]
+    fn it_is_low_when_half_of_it_is_in_use_and_ends() {
+        let reserve = Box::new(Reserve::new());
+        let piece = || reserve.take(Layout::from_size_align(LARGEST, 8).unwrap());
+        for number in 0..SIZE / LARGEST {
+            assert_eq!(reserve.is_low(), number * LARGEST > SIZE / 2, "{number}");
+            assert!(!piece().is_null());
+        }
+        assert!(piece().is_null() && reserve.is_low());
+        (0..SIZE / LARGEST).for_each(|number| reserve.give_back(number * LARGEST / BLOCK, LARGEST));
+        assert!(!reserve.is_low());
     }
 
     #[test]
@@ -142,7 +186,7 @@ mod tests {
             let memory = RESERVE.take(small);
             memory.cast::<u64>().write(0x0123_4567_89ab_cdef);
             let moved = Allocator.realloc(memory, small, 4096);
-            assert!(!RESERVE.has(moved));
+            assert!(RESERVE.block(moved).is_none());
             assert_eq!(moved.cast::<u64>().read(), 0x0123_4567_89ab_cdef);
             Allocator.dealloc(moved, Layout::from_size_align(4096, 8).unwrap());
         }

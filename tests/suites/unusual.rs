@@ -73,19 +73,24 @@ fn compare(python: &Interpreter, program: &str, first: &str) -> Result<()> {
 /// Imports fail where there is no memory; the process goes on, or ends as ever. How many of them fail depends on what each allocates.
 fn no_memory(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
-    let run = |mode: &str| {
-        let run = environment.python().arg(fixtures().join("unusual/program.py")).arg("no_memory");
-        run.env("PYCDSMODE", mode).output()
-    };
-    let without = run("OFF")?;
-    if without.status < 0 {
-        println!("skipped on {}: imports without memory, because CPython itself ends by a signal", python.label);
-        return Ok(());
-    }
-    for output in [without, run("")?] {
-        // Not every CPython gets as far as to print.
-        let ended = matches!((output.status, &*output.stdout), (0, "True\n") | (1, ""));
-        ensure!(ended && !output.stderr.contains("allocation"), "{output}");
+    for kilobytes in [0, 1, 2, 4, 8, 16, 32, 64] {
+        let run = |mode: &str| {
+            let run = environment.python().arg(fixtures().join("unusual/program.py")).arg("no_memory");
+            run.arg(kilobytes.to_string()).env("PYCDSMODE", mode).output()
+        };
+        let without = run("OFF")?;
+        if without.status < 0 {
+            println!(
+                "skipped on {}: imports in {kilobytes} kB of memory, because CPython itself ends by a signal",
+                python.label
+            );
+            continue;
+        }
+        for output in [without, run("")?] {
+            // Not every CPython gets as far as to print.
+            let ended = matches!((output.status, &*output.stdout), (0, "True\n") | (1, ""));
+            ensure!(ended && !output.stderr.contains("allocation"), "{kilobytes} kB: {output}");
+        }
     }
     Ok(())
 }

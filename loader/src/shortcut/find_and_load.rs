@@ -16,7 +16,7 @@ use crate::aside::Aside;
 use crate::kept;
 use crate::nesting;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
-use crate::{spec, stand_in};
+use crate::{reserve, spec, stand_in};
 
 /// An import of one module.
 pub struct Import<'a> {
@@ -115,6 +115,9 @@ impl<'a> Import<'a> {
             || active.invalidation == InvalidationMode::CheckedHash
         {
             return Err(Aside::SecondImport);
+        }
+        if reserve::is_low() {
+            return Err(Aside::NoMemory);
         }
         let usual = || Ok::<bool, Aside>(way.bootstrap.is_original()? && known.is_original(way.bootstrap)?);
         // Functions of importlib run, the first time: nobody is to see that.
