@@ -86,8 +86,9 @@ fn one_by_one<const AT_ONCE: usize>(windows: &[Window; WINDOWS], texts: &TextWor
 }
 
 /// Words that are looked at in one go: those of them that stand for strings are noted, and replaced afterwards. There is no
-/// branch that depends on a word: half of them are addresses, in no order that a processor could guess.
-const BLOCK: usize = 1024;
+/// branch that depends on a word: half of them are addresses, in no order that a processor could guess. Few enough that to begin a list
+/// of them costs nothing for a piece of the pool.
+const BLOCK: usize = 256;
 
 /// Strings that words stand for. Each string has its word, [`SLOT`] further than the one before.
 #[derive(Debug, Clone, Copy)]

@@ -81,6 +81,16 @@ impl Features {
 /// AVX-512. No gather: it takes very long where its leaks of data (CVE-2022-40982) are closed by microcode.
 #[target_feature(enable = "avx512f,popcnt")]
 fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+    if texts.addresses.is_empty() {
+        eight_with::<false>(windows, texts, words)
+    } else {
+        eight_with::<true>(windows, texts, words)
+    }
+}
+
+#[target_feature(enable = "avx512f,popcnt")]
+#[inline]
+fn eight_with<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 8;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
     let mut found = one_by_one::<LANES>(windows, texts, rest);
@@ -94,26 +104,28 @@ fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) 
             let address = eight.as_mut_ptr().cast::<__m512i>();
             // SAFETY: eight words.
             let before = unsafe { _mm512_loadu_si512(address) };
-            let is_text = _mm512_cmplt_epu64_mask(_mm512_sub_epi64(before, start), size);
+            let is_text = if TEXTS { _mm512_cmplt_epu64_mask(_mm512_sub_epi64(before, start), size) } else { 0 };
             let (mut after, mut moved) = (before, 0);
             for (start, size, distance) in windows {
-                let inside = _mm512_cmplt_epu64_mask(_mm512_sub_epi64(before, start), size) & !is_text;
+                let inside = _mm512_mask_cmplt_epu64_mask(!is_text, _mm512_sub_epi64(before, start), size);
                 after = _mm512_mask_add_epi64(after, inside, after, distance);
                 moved |= inside;
             }
-            let numbers = _mm512_cvtepi64_epi32(_mm512_maskz_compress_epi64(is_text, places));
-            // SAFETY: the same words; and at most as many numbers were queued as words were looked at before, so that there is
-            // room for those of these.
-            unsafe {
-                _mm512_storeu_si512(address, after);
-                _mm256_storeu_si256(queue.as_mut_ptr().add(queued).cast(), numbers);
+            // SAFETY: the same words.
+            unsafe { _mm512_storeu_si512(address, after) };
+            if TEXTS {
+                let numbers = _mm512_cvtepi64_epi32(_mm512_maskz_compress_epi64(is_text, places));
+                // SAFETY: at most as many numbers were queued as words were looked at before: there is room for those of these.
+                unsafe { _mm256_storeu_si256(queue.as_mut_ptr().add(queued).cast(), numbers) };
+                queued += is_text.count_ones() as usize;
+                places = _mm512_add_epi64(places, _mm512_set1_epi64(LANES as i64));
             }
-            queued += is_text.count_ones() as usize;
-            places = _mm512_add_epi64(places, _mm512_set1_epi64(LANES as i64));
             found += u64::from(moved.count_ones());
         }
-        texts.put(block, &queue[..queued]);
-        found += queued as u64;
+        if TEXTS {
+            texts.put(block, &queue[..queued]);
+            found += queued as u64;
+        }
     }
     found
 }
@@ -121,6 +133,16 @@ fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) 
 /// AVX2.
 #[target_feature(enable = "avx2,popcnt")]
 fn four(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+    if texts.addresses.is_empty() {
+        four_with::<false>(windows, texts, words)
+    } else {
+        four_with::<true>(windows, texts, words)
+    }
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+#[inline]
+fn four_with<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 4;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
     let mut found = one_by_one::<LANES>(windows, texts, rest);
@@ -139,27 +161,35 @@ fn four(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -
             let address = four.as_mut_ptr().cast::<__m256i>();
             // SAFETY: four words.
             let before = unsafe { _mm256_loadu_si256(address) };
-            let is_text = inside(before, start, size);
+            let is_text = if TEXTS { inside(before, start, size) } else { _mm256_setzero_si256() };
             let (mut distances, mut moved) = (_mm256_setzero_si256(), _mm256_setzero_si256());
             for (start, size, distance) in windows {
-                let inside = _mm256_andnot_si256(is_text, inside(before, start, size));
+                let inside = inside(before, start, size);
                 distances = _mm256_or_si256(distances, _mm256_and_si256(inside, distance));
                 moved = _mm256_or_si256(moved, inside);
             }
-            let text_bits = mask(is_text);
-            // SAFETY: the same words; a row for each mask; and at most as many numbers were queued as words were looked at before,
-            // so that there is room for those of these.
-            unsafe {
-                _mm256_storeu_si256(address, _mm256_add_epi64(before, distances));
-                let numbers = _mm_add_epi32(_mm_loadu_si128(SET_BITS[text_bits].as_ptr().cast()), places);
-                _mm_storeu_si128(queue.as_mut_ptr().add(queued).cast(), numbers);
+            if TEXTS {
+                (distances, moved) = (_mm256_andnot_si256(is_text, distances), _mm256_andnot_si256(is_text, moved));
             }
-            queued += text_bits.count_ones() as usize;
-            places = _mm_add_epi32(places, _mm_set1_epi32(LANES as i32));
+            // SAFETY: the same words.
+            unsafe { _mm256_storeu_si256(address, _mm256_add_epi64(before, distances)) };
+            if TEXTS {
+                let text_bits = mask(is_text);
+                // SAFETY: a row for each mask; and at most as many numbers were queued as words were looked at before: there is room
+                // for those of these.
+                unsafe {
+                    let numbers = _mm_add_epi32(_mm_loadu_si128(SET_BITS[text_bits].as_ptr().cast()), places);
+                    _mm_storeu_si128(queue.as_mut_ptr().add(queued).cast(), numbers);
+                }
+                queued += text_bits.count_ones() as usize;
+                places = _mm_add_epi32(places, _mm_set1_epi32(LANES as i32));
+            }
             found += u64::from(mask(moved).count_ones());
         }
-        texts.put(block, &queue[..queued]);
-        found += queued as u64;
+        if TEXTS {
+            texts.put(block, &queue[..queued]);
+            found += queued as u64;
+        }
     }
     found
 }
