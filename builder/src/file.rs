@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// Opens a file for reading.
 pub fn open(path: &Path) -> io::Result<File> {
     // A pipe would block in open(): look first.
@@ -56,14 +58,16 @@ fn behind(link: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Writes a file under a temporary name, which starts with `prefix`, beside its place and renames it.
-pub fn put(path: &Path, prefix: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// A file under a temporary name, which starts with `prefix`, beside its place; gone when dropped. It has `mode` as far as the umask lets it.
+pub fn temporary(path: &Path, prefix: &str, mode: u32) -> io::Result<NamedTempFile> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(prefix)
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory)?;
+    let permissions = Permissions::from_mode(mode);
+    tempfile::Builder::new().prefix(prefix).suffix(".tmp").permissions(permissions).tempfile_in(directory)
+}
+
+/// Writes a [`temporary`] file and gives it its name.
+pub fn put(path: &Path, prefix: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = temporary(path, prefix, mode)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;

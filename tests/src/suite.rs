@@ -1,5 +1,9 @@
 //! From functions to the trials that the test harness runs.
 
+use std::fmt::{self, Display, Formatter};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use libtest_mimic::{Failed, Trial};
 
@@ -15,7 +19,7 @@ pub fn on_each(interpreters: &Interpreters, suite: &str, tests: &[OnInterpreter]
         for python in &interpreters.tested {
             let title = format!("{suite}::{name}::{}", python.label);
             let python = python.clone();
-            trials.push(Trial::test(title, move || report(test(&python))));
+            trials.push(trial(title, move || test(&python)));
         }
     }
     trials
@@ -23,14 +27,14 @@ pub fn on_each(interpreters: &Interpreters, suite: &str, tests: &[OnInterpreter]
 
 /// A trial that needs no interpreter, named `suite::test`.
 pub fn once(suite: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(format!("{suite}::{name}"), move || report(test()))
+    trial(format!("{suite}::{name}"), test)
 }
 
 /// A trial that needs one interpreter, whichever: the newest.
 pub fn on_newest(interpreters: &Interpreters, suite: &str, test: OnInterpreter) -> Option<Trial> {
     let python = interpreters.tested.last()?.clone();
     let (name, test) = test;
-    Some(Trial::test(format!("{suite}::{name}::{}", python.label), move || report(test(&python))))
+    Some(trial(format!("{suite}::{name}::{}", python.label), move || test(&python)))
 }
 
 /// Names what is not run, and why. A list of trials stays a list.
@@ -40,8 +44,79 @@ pub fn skipped(title: &str, reason: &str) {
     }
 }
 
-/// Errors are shown with everything behind them.
-pub fn report(result: Result<()>) -> Result<(), Failed> {
-    let text = |e: anyhow::Error| e.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join("\n  caused by: ");
-    result.map_err(|e| Failed::from(text(e)))
+/// A trial of this name, which is noted in [`Summary`].
+pub fn trial(title: impl Into<String>, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    let title = title.into();
+    let name = title.clone();
+    Trial::test(title, move || {
+        let start = Instant::now();
+        let result = test();
+        let mut trials = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+        trials.push(Done { name, took: start.elapsed(), failed: result.is_err() });
+        drop(trials);
+        result.map_err(|error| Failed::from(explain(&error)))
+    })
+}
+
+/// An error with everything behind it.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(|cause| cause.to_string()).collect::<Vec<_>>().join("\n  caused by: ")
+}
+
+/// A trial that has run.
+struct Done {
+    name: String,
+    took: Duration,
+    failed: bool,
+}
+
+static DONE: Mutex<Vec<Done>> = Mutex::new(Vec::new());
+
+/// How many of the slowest are named, and the seconds that each takes at least.
+const SLOWEST: usize = 12;
+const SLOW: f64 = 10.0;
+
+/// What is said at the end of a run: where the time went, and once more what failed.
+pub struct Summary(Vec<Done>);
+
+impl Summary {
+    /// All trials until now.
+    pub fn take() -> Summary {
+        Summary(std::mem::take(&mut DONE.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The names of what failed.
+    pub fn failed(&self) -> Vec<&str> {
+        self.0.iter().filter(|done| done.failed).map(|done| &*done.name).collect()
+    }
+
+    /// Seconds of whole suites, and of single trials, the slowest first.
+    fn times(&self) -> [Vec<(&str, f64)>; 2] {
+        let mut suites: Vec<(&str, f64)> = Vec::new();
+        let mut trials: Vec<(&str, f64)> = self.0.iter().map(|done| (&*done.name, done.took.as_secs_f64())).collect();
+        for &(name, seconds) in &trials {
+            let suite = name.split("::").next().unwrap_or(name);
+            match suites.iter_mut().find(|(known, _)| *known == suite) {
+                Some((_, sum)) => *sum += seconds,
+                None => suites.push((suite, seconds)),
+            }
+        }
+        for times in [&mut suites, &mut trials] {
+            times.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+            times.retain(|(_, seconds)| *seconds >= SLOW);
+            times.truncate(SLOWEST);
+        }
+        [suites, trials]
+    }
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (what, times) in ["suites", "tests"].into_iter().zip(self.times()).filter(|(_, times)| !times.is_empty()) {
+            let times: Vec<String> =
+                times.into_iter().map(|(name, seconds)| format!("{name} {seconds:.0} s")).collect();
+            writeln!(f, "slowest {what}: {}", times.join(", "))?;
+        }
+        self.failed().into_iter().try_for_each(|name| writeln!(f, "failed: {name}"))
+    }
 }

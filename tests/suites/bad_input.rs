@@ -9,7 +9,7 @@ use cds_tests::environments::Environment;
 use cds_tests::files::{modified, read, set_modified, snapshot, specials, write};
 use cds_tests::interpreters::{Interpreter, Interpreters, Unsuitable};
 use cds_tests::process::{Output, Run};
-use cds_tests::suite::{self, on_each, on_newest, report};
+use cds_tests::suite::{self, on_each, on_newest, trial};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
@@ -40,7 +40,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         suite::skipped("bad_input::unsupported_interpreters", "no such interpreter");
     }
     let title = "bad_input::unsupported_interpreters";
-    trials.push(Trial::test(title, move || report(unsupported(&others))).with_ignored_flag(none));
+    trials.push(trial(title, move || unsupported(&others)).with_ignored_flag(none));
     trials
 }
 

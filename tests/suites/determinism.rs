@@ -1,16 +1,23 @@
 //! The same tree gives the same bytes, whatever the circumstances of the build.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::files::{copy_tree, read};
 use cds_tests::fixtures;
 use cds_tests::interpreters::{Interpreter, Interpreters};
-use cds_tests::suite::on_each;
+use cds_tests::process::Run;
+use cds_tests::suite::{on_each, on_newest};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
-    on_each(interpreters, "determinism", &[("same_bytes", same_bytes), ("saved_profile", saved_profile)])
+    let mut trials =
+        on_each(interpreters, "determinism", &[("same_bytes", same_bytes), ("saved_profile", saved_profile)]);
+    trials.extend(on_newest(interpreters, "determinism", ("permissions", permissions)));
+    trials
 }
 
 /// The position of the first difference, for messages.
@@ -60,5 +67,21 @@ fn saved_profile(python: &Interpreter) -> Result<()> {
     let profile: serde_json::Value = serde_json::from_slice(&read(profile)?)?;
     let names = profile["target"]["native_names"].as_array().context("no names of native code")?;
     ensure!(names.iter().any(|name| name == "total_seconds"), "{} names of native code", names.len());
+    Ok(())
+}
+
+/// The umask says who may read an image, and a profile, also where one was before that others could read.
+fn permissions(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let (image, profile) = (environment.scratch.join("image.so"), environment.scratch.join("profile.json"));
+    for (umask, expected) in [("022", 0o644), ("077", 0o600)] {
+        let run = Run::new("sh").args(["-c", "umask $0 && exec \"$@\"", umask]).arg(&tools()?.builder);
+        let run = run.arg("--out").arg(&image).arg("--python").arg(&environment.python);
+        run.arg("--save-target-profile").arg(&profile).arg("json").ok()?;
+        for path in [&image, &profile] {
+            let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+            ensure!(mode == expected, "umask {umask}: `{}` has {mode:o}, not {expected:o}", path.display());
+        }
+    }
     Ok(())
 }

@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use cds_tests::folder::{self, Folder, Inside};
 use cds_tests::interpreters::Interpreters;
+use cds_tests::suite::Summary;
 use cds_tests::tools::{target_directory, tools};
 use libtest_mimic::{Arguments, Trial};
 
@@ -127,13 +128,27 @@ fn here(arguments: &Arguments) -> Result<bool> {
     let mut trials = coverage::trials(&places, no_folder.as_deref());
     trials.extend(HERE.iter().flat_map(|(_, suite, _)| suite(&mine)));
     trials.extend(EVERYWHERE.iter().flat_map(|suite| suite(&mine)));
-    let passed = !libtest_mimic::run(arguments, trials).has_failed();
-    let Ok(folder) = folder else { return Ok(passed) };
-    if !arguments.list {
-        // There it cannot be built.
-        tools()?;
+    let mut passed = !libtest_mimic::run(arguments, trials).has_failed();
+    let run = summary(arguments);
+    if let Ok(folder) = folder {
+        if !arguments.list {
+            // There it cannot be built.
+            tools()?;
+        }
+        passed &= folder.run_tests()?;
+        // What was said long ago.
+        run.failed().iter().for_each(|name| println!("failed: {name}"));
     }
-    Ok(folder.run_tests()? && passed)
+    Ok(passed)
+}
+
+/// Says where the time went and what failed; a list of trials stays a list.
+fn summary(arguments: &Arguments) -> Summary {
+    let run = Summary::take();
+    if !arguments.list {
+        print!("{run}");
+    }
+    run
 }
 
 /// The run in the folder.
@@ -150,5 +165,7 @@ fn in_folder(arguments: &Arguments, inside: &Inside) -> Result<bool> {
         }
     }
     let trials = EVERYWHERE.iter().flat_map(|suite| suite(&interpreters)).collect();
-    Ok(!libtest_mimic::run(arguments, trials).has_failed())
+    let passed = !libtest_mimic::run(arguments, trials).has_failed();
+    summary(arguments);
+    Ok(passed)
 }

@@ -9,7 +9,7 @@ use cds_tests::outcomes::place::regrtest_modules;
 use cds_tests::outcomes::rerun::{Verdict, judge};
 use cds_tests::outcomes::suites::suite;
 use cds_tests::outcomes::{Attempt, Options, run};
-use cds_tests::suite::{once, report};
+use cds_tests::suite::{once, trial};
 use libtest_mimic::Trial;
 
 /// What a run of all tests has the time for.
@@ -40,7 +40,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         let title = format!("outcomes::cpython::{}", python.label);
         let missing = !has_tests(&python.executable);
         let python = python.clone();
-        let trial = Trial::test(title, move || report(cpython(&python)));
+        let trial = trial(title, move || cpython(&python));
         // Shown as `ignored`, by name: Debian packs these tests separately.
         trials.push(trial.with_ignored_flag(missing));
     }

@@ -10,7 +10,7 @@ use cds_tests::files::{read, write};
 use cds_tests::fixtures;
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::process::Run;
-use cds_tests::suite::{on_each, report, skipped};
+use cds_tests::suite::{on_each, skipped, trial};
 use cds_tests::tools::tools;
 use libtest_mimic::Trial;
 
@@ -36,7 +36,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
         if alone {
             skipped(&title, "there is only one interpreter");
         }
-        trials.push(Trial::test(title, move || report(other_interpreter(&a, &b))).with_ignored_flag(alone));
+        trials.push(trial(title, move || other_interpreter(&a, &b)).with_ignored_flag(alone));
     }
     trials
 }

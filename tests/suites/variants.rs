@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use cds_tests::files::{read, snapshot, write};
 use cds_tests::interpreters::{Interpreter, Interpreters, Unsuitable};
 use cds_tests::process::Run;
-use cds_tests::suite::{report, skipped};
+use cds_tests::suite::{skipped, trial};
 use cds_tests::tools::tools;
 use cds_tests::workspace;
 use libtest_mimic::{Failed, Trial};
@@ -35,7 +35,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             for (name, test) in TESTS {
                 let (ordinary, build) = (ordinary.clone(), build.clone());
                 let title = format!("variants::{name}::{}", build.label);
-                trials.push(Trial::test(title, move || report(test(&ordinary, &build, kind))));
+                trials.push(trial(title, move || test(&ordinary, &build, kind)));
             }
         }
     }

@@ -11,7 +11,7 @@ use cds_build::named::ObjectSource;
 use cds_build::target::Target;
 use cds_layout::format::{FIRST_PAGE, HeaderError, InvalidationMode, PATH_LINE, UnitUse, find_header};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -134,7 +134,7 @@ fn options(args: &BuildArgs, objects: Vec<ObjectSource>) -> Result<BuildOptions>
 /// Finds out whether the output can be written: an error before the work, not after it.
 fn prepare(out: &Path) -> Result<()> {
     let place = place(out)?;
-    temporary(&place).map(drop).with_context(|| cannot_write(out))
+    file::temporary(&place, PREFIX, MODE).map(drop).with_context(|| cannot_write(out))
 }
 
 /// The path that the image is moved to. Nothing is replaced but images and empty files.
@@ -160,28 +160,16 @@ fn cannot_write(out: &Path) -> String {
     format!("cannot write `{}`", out.display())
 }
 
-/// A temporary file beside the output; gone when dropped.
-fn temporary(out: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let directory = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new().prefix(".cds-build-").suffix(".tmp").tempfile_in(directory)
-}
+/// How names of temporary files start.
+const PREFIX: &str = ".cds-build-";
+
+/// Permissions of an image, as far as the umask lets it have them.
+const MODE: u32 = 0o644;
 
 /// Writes the image and gives it its name.
 fn publish(out: &Path, image: &[u8]) -> Result<()> {
-    let context = || cannot_write(out);
     // Something else may be there by now.
-    let place = place(out)?;
-    let mut file = temporary(&place).with_context(context)?;
-    file.write_all(image).with_context(context)?;
-    file.as_file().sync_all().with_context(context)?;
-    let mut permissions = file.as_file().metadata().with_context(context)?.permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
-    file.as_file().set_permissions(permissions).with_context(context)?;
-    file.persist(&place).map_err(|e| e.error).with_context(context)?;
-    Ok(())
+    file::put(&place(out)?, PREFIX, image, MODE).with_context(|| cannot_write(out))
 }
 
 fn skip_text(skip: &Skip) -> String {
