@@ -44,6 +44,7 @@ fn the_committed_report_is_made_of_the_committed_results() {
     let (made, committed) = (report(directory.path()), report(&committed));
     assert_eq!(made.keys().collect::<Vec<_>>(), committed.keys().collect::<Vec<_>>());
     for (name, text) in &made {
+        assert!(!text.contains("NaN"), "`docs/{name}` has a value of nothing");
         let differs = text.lines().zip(committed[name].lines()).find(|(made, committed)| made != committed);
         assert!(*text == committed[name], "`docs/{name}` is not what `bench --only report` makes: {differs:#?}");
     }

@@ -113,7 +113,10 @@ fn against_few(text: &mut String, scale: &Scale) {
             ms(median(&alone.import)),
             with_interval(Some(Ratio::of(&image.import, &alone.import))),
             with_interval(Some(Ratio::of(&image.process, &alone.process))),
-            format!("{:.3}", median(&image.peak) / median(&alone.peak)),
+            // Where the measuring program's own peak was higher, none is known.
+            or_dash(
+                (!image.peak.is_empty() && !alone.peak.is_empty()).then(|| ratio_of_medians(&image.peak, &alone.peak)),
+            ),
             format!("{:.0}", median(&image.faults) - median(&alone.faults)),
             relative(*counted, |steps| steps.import),
             relative(*counted, |steps| steps.start),
@@ -121,6 +124,10 @@ fn against_few(text: &mut String, scale: &Scale) {
     }
     *text += &table.finish();
     *text += "\n";
+}
+
+fn ratio_of_medians(above: &[f64], below: &[f64]) -> String {
+    format!("{:.3}", median(above) / median(below))
 }
 
 /// Instructions with the image of all, relative to those with the image of few.
