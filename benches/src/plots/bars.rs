@@ -65,7 +65,8 @@ impl Bars {
         let group = (bars * 11.0 + 20.0).max(self.longest() * 7.0 + 12.0);
         let width = LEFT + group * self.groups.len() as f64 + right;
         let title = 9.2 * self.title.chars().count() as f64;
-        let width = width.max(legend_width(&self.names).max(title) + 40.0).max(640.0);
+        let texts = legend_width(&self.names).max(title).max(width_of(&self.axis, 12.0));
+        let width = width.max(texts + 40.0).max(640.0);
         let group = (width - LEFT - right) / self.groups.len().max(1) as f64;
         let scale = self.scale();
         let mut svg = Svg::new(width, HEIGHT, &self.title);
@@ -178,6 +179,16 @@ mod tests {
         assert_eq!(svg.matches("<rect").count(), 6);
         assert!(svg.contains(">7.2<") || svg.contains(">7.3<"), "{svg}");
         assert!(!svg.contains("stroke-dasharray"), "{svg}");
+    }
+
+    #[test]
+    fn a_long_axis_has_room() {
+        let width = |axis: String| -> f64 {
+            let svg = Bars { axis, ..bars(None, &[]) }.svg();
+            svg.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+        };
+        assert_eq!(width("short".to_owned()), 640.0);
+        assert!(width("x".repeat(120)) > 120.0 * 6.0);
     }
 
     #[test]
