@@ -1,6 +1,7 @@
 //! From functions to the trials that the test harness runs.
 
 use std::fmt::{self, Display, Formatter};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,11 +51,11 @@ pub fn trial(title: impl Into<String>, test: impl FnOnce() -> Result<()> + Send 
     let name = title.clone();
     Trial::test(title, move || {
         let start = Instant::now();
-        let result = test();
-        let mut trials = DONE.lock().unwrap_or_else(PoisonError::into_inner);
-        trials.push(Done { name, took: start.elapsed(), failed: result.is_err() });
-        drop(trials);
-        result.map_err(|error| Failed::from(explain(&error)))
+        // A panic fails a trial as well.
+        let result = catch_unwind(AssertUnwindSafe(test));
+        let done = Done { name, took: start.elapsed(), failed: !matches!(result, Ok(Ok(()))) };
+        DONE.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        result.unwrap_or_else(|panic| resume_unwind(panic)).map_err(|error| Failed::from(explain(&error)))
     })
 }
 
