@@ -79,7 +79,6 @@ impl Listings {
         if listings.try_reserve(1).is_ok() {
             listings.insert(path.into(), Arc::clone(&listing));
         }
-        drop(listings);
         listing
     }
 }

@@ -136,13 +136,13 @@ fn here(arguments: &Arguments) -> Result<bool> {
             tools()?;
         }
         passed &= folder.run_tests()?;
-        // What was said long ago.
+        // The harness has said so long ago.
         run.failed().iter().for_each(|name| println!("failed: {name}"));
     }
     Ok(passed)
 }
 
-/// Says where the time went and what failed; a list of trials stays a list.
+/// Says where the time went; a list of trials stays a list.
 fn summary(arguments: &Arguments) -> Summary {
     let run = Summary::take();
     if !arguments.list {

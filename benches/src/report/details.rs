@@ -108,15 +108,14 @@ fn against_few(text: &mut String, scale: &Scale) {
     for Scaled { count, image, alone, counted, .. } in
         scale.images.iter().filter(|image| !image.alone.import.is_empty())
     {
+        // No number where the measuring program's own peak was higher: then none is known.
+        let peak = median(&image.peak) / median(&alone.peak);
         table.row(&[
             grouped(*count as f64),
             ms(median(&alone.import)),
             with_interval(Some(Ratio::of(&image.import, &alone.import))),
             with_interval(Some(Ratio::of(&image.process, &alone.process))),
-            // Where the measuring program's own peak was higher, none is known.
-            or_dash(
-                (!image.peak.is_empty() && !alone.peak.is_empty()).then(|| ratio_of_medians(&image.peak, &alone.peak)),
-            ),
+            or_dash(peak.is_finite().then(|| format!("{peak:.3}"))),
             format!("{:.0}", median(&image.faults) - median(&alone.faults)),
             relative(*counted, |steps| steps.import),
             relative(*counted, |steps| steps.start),
@@ -124,10 +123,6 @@ fn against_few(text: &mut String, scale: &Scale) {
     }
     *text += &table.finish();
     *text += "\n";
-}
-
-fn ratio_of_medians(above: &[f64], below: &[f64]) -> String {
-    format!("{:.3}", median(above) / median(below))
 }
 
 /// Instructions with the image of all, relative to those with the image of few.

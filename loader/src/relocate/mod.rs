@@ -149,8 +149,8 @@ mod tests {
         let mut first = words.to_vec();
         let found = super::one_by_one::<{ super::BLOCK }>(&moves.windows, texts, &mut first);
         #[cfg(target_arch = "x86_64")]
-        for way in super::wide::ways() {
-            let mut other = words.to_vec();
+        for ways in super::wide::ways() {
+            let (way, mut other) = (ways.of(texts), words.to_vec());
             // SAFETY: a way of this processor.
             assert_eq!((unsafe { way(&moves.windows, texts, &mut other) }, &other), (found, &first));
         }

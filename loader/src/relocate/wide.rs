@@ -8,19 +8,36 @@ use super::{BLOCK, TextWords, WINDOWS, Window, one_by_one};
 /// A way to move words and to put strings; how many words it changed.
 pub(super) type Way = unsafe fn(&[Window; WINDOWS], &TextWords<'_>, &mut [u64]) -> u64;
 
+/// The same way for words of which none stands for a string, and for others.
+#[derive(Clone, Copy)]
+pub(super) struct Ways {
+    without: Way,
+    with: Way,
+}
+
+impl Ways {
+    /// The one for these strings.
+    pub(super) fn of(self, texts: &TextWords<'_>) -> Way {
+        if texts.addresses.is_empty() { self.without } else { self.with }
+    }
+}
+
 /// The ways that this processor has, the best one first.
-pub(super) fn ways() -> impl Iterator<Item = Way> {
+pub(super) fn ways() -> impl Iterator<Item = Ways> {
     let Features { count, avx2, avx512 } = Features::of_processor();
-    [(avx512, eight as Way), (avx2, four as Way)]
-        .into_iter()
-        .filter(move |(is_there, _)| count && *is_there)
-        .map(|(_, way)| way)
+    [
+        (avx512, Ways { without: eight::<false>, with: eight::<true> }),
+        (avx2, Ways { without: four::<false>, with: four::<true> }),
+    ]
+    .into_iter()
+    .filter(move |(is_there, _)| count && *is_there)
+    .map(|(_, ways)| ways)
 }
 
 /// `None` where the processor has no such registers.
 pub(super) fn apply(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> Option<u64> {
-    static BEST: OnceLock<Option<Way>> = OnceLock::new();
-    let way = (*BEST.get_or_init(|| ways().next()))?;
+    static BEST: OnceLock<Option<Ways>> = OnceLock::new();
+    let way = (*BEST.get_or_init(|| ways().next()))?.of(texts);
     // SAFETY: the processor has what the function needs.
     Some(unsafe { way(windows, texts, words) })
 }
@@ -80,17 +97,7 @@ impl Features {
 
 /// AVX-512. No gather: it takes very long where its leaks of data (CVE-2022-40982) are closed by microcode.
 #[target_feature(enable = "avx512f,popcnt")]
-fn eight(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
-    if texts.addresses.is_empty() {
-        eight_with::<false>(windows, texts, words)
-    } else {
-        eight_with::<true>(windows, texts, words)
-    }
-}
-
-#[target_feature(enable = "avx512f,popcnt")]
-#[inline]
-fn eight_with<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+fn eight<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 8;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
     let mut found = one_by_one::<LANES>(windows, texts, rest);
@@ -132,17 +139,7 @@ fn eight_with<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<
 
 /// AVX2.
 #[target_feature(enable = "avx2,popcnt")]
-fn four(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
-    if texts.addresses.is_empty() {
-        four_with::<false>(windows, texts, words)
-    } else {
-        four_with::<true>(windows, texts, words)
-    }
-}
-
-#[target_feature(enable = "avx2,popcnt")]
-#[inline]
-fn four_with<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
+fn four<const TEXTS: bool>(windows: &[Window; WINDOWS], texts: &TextWords<'_>, words: &mut [u64]) -> u64 {
     const LANES: usize = 4;
     let (words, rest) = words.split_at_mut(words.len() / LANES * LANES);
     let mut found = one_by_one::<LANES>(windows, texts, rest);
