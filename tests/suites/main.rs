@@ -23,6 +23,7 @@ mod outcomes;
 mod packages;
 mod packaging;
 mod pages;
+mod predictions;
 mod properties;
 mod rejection;
 mod relocated;
@@ -57,7 +58,7 @@ const HERE: [(&str, Suite, &str); 4] = [
 ];
 
 /// Suites that run on the interpreters of the machine and on those of the folder.
-const EVERYWHERE: [Suite; 30] = [
+const EVERYWHERE: [Suite; 31] = [
     layouts::trials,
     opcodes::trials,
     install::trials,
@@ -80,6 +81,7 @@ const EVERYWHERE: [Suite; 30] = [
     properties::trials,
     relocated::trials,
     pages::trials,
+    predictions::trials,
     windows::trials,
     scale::trials,
     copies::trials,

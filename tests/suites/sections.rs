@@ -8,3 +8,8 @@ pub fn section<'a>(elf: &'a Elf<'_>, name: &str) -> Result<&'a SectionHeader> {
     let found = elf.section_headers.iter().find(|header| elf.shdr_strtab.get_at(header.sh_name) == Some(name));
     found.with_context(|| format!("no section `{name}`"))
 }
+
+/// What a section has in the file.
+pub fn contents<'a>(bytes: &'a [u8], section: &SectionHeader) -> &'a [u8] {
+    section.file_range().and_then(|range| bytes.get(range)).unwrap_or_default()
+}

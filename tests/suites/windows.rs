@@ -6,10 +6,10 @@ use cds_tests::environments::Environment;
 use cds_tests::files::read;
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::suite::on_each;
-use goblin::elf::{Elf, SectionHeader};
+use goblin::elf::Elf;
 use libtest_mimic::Trial;
 
-use crate::sections::section;
+use crate::sections::{contents, section};
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(interpreters, "windows", &[("likely_ends_lie_together", likely_ends_lie_together)])
@@ -61,8 +61,4 @@ fn likely_ends_lie_together(python: &Interpreter) -> Result<()> {
         ensure!(likely < unlikely, "`{name}` is not nearer than `{UNLIKELY}`: {likely}, {unlikely}");
     }
     Ok(())
-}
-
-fn contents<'a>(bytes: &'a [u8], section: &SectionHeader) -> &'a [u8] {
-    section.file_range().and_then(|range| bytes.get(range)).unwrap_or_default()
 }
