@@ -1,7 +1,6 @@
 //! The kernels of `fixtures/hot` in an environment, run from `.pyc` files and from an image.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -81,34 +80,32 @@ impl Hot {
         kernels(run.arg("times").arg(repeats.to_string()), source)
     }
 
-    /// Instructions of a call of every kernel after its warm-up, for a hundredth of its usual rounds: over
-    /// `shifts`, which change what is chance (`fixtures/hot/measure.py` says what is).
-    pub fn instructions(
+    /// Instructions of a call of every kernel after its warm-up, for a hundredth of its usual rounds, are added to what
+    /// was found before. `shift` changes what is chance (`fixtures/hot/measure.py` says what is).
+    pub fn count(
         &self,
         valgrind: &Valgrind,
         source: Source,
-        shifts: Range<usize>,
-    ) -> Result<BTreeMap<String, Instructions>> {
+        shift: usize,
+        found: &mut BTreeMap<String, Instructions>,
+    ) -> Result<()> {
         let directory = self.environment.scratch.join(format!("callgrind-{source:?}"));
         // In this order the script runs the kernels.
         let order = self.order()?;
-        let mut found: BTreeMap<String, Instructions> = BTreeMap::new();
-        for shift in shifts {
-            // Counters are written, and start again, whenever `getppid` is called: before and after each kernel.
-            let callgrind = valgrind.callgrind(&directory, "getppid")?;
-            let run = self.script(Some(callgrind), source, "measure.py").env("PYTHONHASHSEED", "0");
-            let report = kernels(run.arg("count").arg(shift.to_string()), source)?;
-            let parts = valgrind.parts(&directory)?;
-            let all = order.len() == report.len() && parts.len() == 2 * report.len();
-            ensure!(all, "{} parts of a profile of {} kernels", parts.len(), report.len());
-            // Of each pair, the first ends before the kernel, the second after it.
-            for (name, pair) in order.iter().zip(parts.chunks_exact(2)) {
-                let known = found.entry(name.clone()).or_insert(Instructions { least: pair[1], most: pair[1] });
-                known.least = known.least.min(pair[1]);
-                known.most = known.most.max(pair[1]);
-            }
+        // Counters are written, and start again, whenever `getppid` is called: before and after each kernel.
+        let callgrind = valgrind.callgrind(&directory, "getppid")?;
+        let run = self.script(Some(callgrind), source, "measure.py").env("PYTHONHASHSEED", "0");
+        let report = kernels(run.arg("count").arg(shift.to_string()), source)?;
+        let parts = valgrind.parts(&directory)?;
+        let all = order.len() == report.len() && parts.len() == 2 * report.len();
+        ensure!(all, "{} parts of a profile of {} kernels", parts.len(), report.len());
+        // Of each pair, the first ends before the kernel, the second after it.
+        for (name, pair) in order.iter().zip(parts.chunks_exact(2)) {
+            let known = found.entry(name.clone()).or_insert(Instructions { least: pair[1], most: pair[1] });
+            known.least = known.least.min(pair[1]);
+            known.most = known.most.max(pair[1]);
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The kernels' names, in the order in which they run.

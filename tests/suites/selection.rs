@@ -121,7 +121,7 @@ fn modules_and_directories(python: &Interpreter) -> Result<()> {
     let expected = ["image own True", "image tool True", "image alone True", "image portion True", "file leaf True"];
     ensure!(served == expected, "{served:?}");
     // No argument: everything there is, the standard library, too.
-    environment.build_image()?;
+    environment.build(&environment.image())?.ok()?;
     let all = modules(&environment.image())?;
     ensure!(all.is_superset(&set(&TREE)) && all.contains("json.decoder") && all.len() > 300, "{} modules", all.len());
     ensure!(!all.contains("own"), "modules that the interpreter cannot import are in the image");

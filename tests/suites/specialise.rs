@@ -146,12 +146,22 @@ fn versions(pyc: &Versions, image: &Versions) -> Result<()> {
     Ok(())
 }
 
+/// So many processes of each kind are tried, while chance may be why a kernel takes more.
+const SHIFTS: usize = 3;
+
 /// Counted by callgrind, a kernel from the image takes no more machine instructions, but for what is chance.
 fn same_cost(python: &Interpreter) -> Result<()> {
     let (hot, valgrind) = (Hot::new(python)?, Valgrind::get()?);
-    let image = hot.instructions(&valgrind, Source::Image, 0..3)?;
-    let pyc = hot.instructions(&valgrind, Source::Pyc, 0..3)?;
-    ensure!(image.len() >= 10 && image.keys().eq(pyc.keys()), "kernels: {:?}", image.keys());
+    let [mut image, mut pyc] = [BTreeMap::new(), BTreeMap::new()];
+    for shift in 0..SHIFTS {
+        hot.count(&valgrind, Source::Image, shift, &mut image)?;
+        hot.count(&valgrind, Source::Pyc, shift, &mut pyc)?;
+        ensure!(image.len() >= 10 && image.keys().eq(pyc.keys()), "kernels: {:?}", image.keys());
+        // More processes can only add values, so that what does not exceed now never will.
+        if image.iter().all(|(name, ours)| !ours.exceed(&pyc[name])) {
+            break;
+        }
+    }
     for (name, ours) in &image {
         let theirs = &pyc[name];
         ensure!(theirs.least > 100_000, "`{name}` is only {theirs:?}");
