@@ -75,6 +75,7 @@ impl From<Failure> for Aside {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Malformed => Aside::Malformed,
+            Failure::Memory => Aside::NoMemory,
             Failure::Python => Aside::Exception,
             Failure::Busy => Aside::Busy,
             Failure::Gone => Aside::SecondImport,

@@ -52,7 +52,7 @@ impl Bodies {
     pub fn hold(&mut self, slot: u32, object: &Object) -> Result<bool, Failure> {
         let is_own = slot.wrapping_sub(self.range.start) < self.range.size;
         if is_own {
-            self.held.try_reserve(1).map_err(|_| Failure::Python)?;
+            self.held.try_reserve(1).map_err(|_| Failure::Memory)?;
             self.held.push(object.clone());
         }
         Ok(is_own)
@@ -113,7 +113,7 @@ impl Maker {
     pub fn room(&self, range: Range, start: u64) -> Result<Bodies, Failure> {
         let count = (range.size / SLOT) as usize;
         let mut words = std::mem::take(&mut *self.spare());
-        words.try_reserve_exact(count.saturating_sub(words.len())).map_err(|_| Failure::Python)?;
+        words.try_reserve_exact(count.saturating_sub(words.len())).map_err(|_| Failure::Memory)?;
         words.resize(count, 0);
         Ok(Bodies { range, words, start, held: Vec::new() })
     }

@@ -25,7 +25,7 @@ impl Externs {
         }
         let found = common_distance(image);
         // Without memory, say, it may be known another time.
-        if !matches!(found, Err(Failure::Python)) {
+        if !matches!(found, Err(Failure::Memory | Failure::Python)) {
             let _ = self.distance.set(found.ok());
         }
         found

@@ -8,7 +8,9 @@ use crate::py;
 pub enum Failure {
     /// A table is not what a builder writes. For good.
     Malformed,
-    /// The interpreter refused something, most likely memory. For good.
+    /// The system gives no memory: it may do so later.
+    Memory,
+    /// The interpreter refused something. For good.
     Python,
     /// Another thread, or this one further up the stack, is at it.
     Busy,
@@ -24,7 +26,8 @@ impl From<Malformed> for Failure {
 
 impl From<py::Raised> for Failure {
     fn from(_: py::Raised) -> Self {
+        let failure = if py::is_memory_error() { Failure::Memory } else { Failure::Python };
         py::clear();
-        Failure::Python
+        failure
     }
 }

@@ -9,6 +9,7 @@ use cds_layout::format::{
     Section, SectionKind, StaticRecord, TextRef, UnitUse, checksum32, tables_checksum,
 };
 
+use crate::failure::Failure;
 use crate::file::{self, ImageFile};
 use crate::malformed::Malformed;
 use crate::map::Mapping;
@@ -216,14 +217,14 @@ impl Image {
     }
 
     /// A copy of a unit, read from the file.
-    pub fn read_unit(&self, file: &File, unit: Range) -> Result<Unit, Malformed> {
+    pub fn read_unit(&self, file: &File, unit: Range) -> Result<Unit, Failure> {
         // Nothing of it is read where it is mapped: that would make its neighbours resident.
         let mapped = self.unit_bytes(unit).ok_or(Malformed)?;
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(mapped.len()).map_err(|_| Malformed)?;
+        bytes.try_reserve_exact(mapped.len()).map_err(|_| Failure::Memory)?;
         bytes.resize(mapped.len(), 0);
         file::read(file, (mapped.as_ptr() as usize - self.base) as u64, &mut bytes)?;
-        Unit::new(Cow::Owned(bytes)).ok_or(Malformed)
+        Unit::new(Cow::Owned(bytes)).ok_or(Failure::Malformed)
     }
 
     /// Notes that a unit is read from the mapping with these bodies, and its objects if they are copied. Around each page that

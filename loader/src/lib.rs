@@ -87,5 +87,6 @@ pub unsafe extern "C" fn PyInit_cds_loader() -> *mut py::PyObject {
         activate::refuse_free_threaded();
         return std::ptr::null_mut();
     }
+    guard::quiet_panics();
     py::define_module(c"cds_loader", c"Serves imports from an image of CPython code objects.", module::METHODS.as_ptr())
 }

@@ -126,6 +126,7 @@ fn value(opened: &'static Opened, record: &NamedRecord) -> py::Result<Object> {
     let leaves = leaves.map_err(|failure| match failure {
         // Only code is handed out once.
         Failure::Malformed | Failure::Gone => damaged(opened, name),
+        Failure::Memory => py::raise_memory_error(),
         Failure::Python => py::raise_runtime_error(&what("cannot be used: the interpreter could not make its parts")),
         Failure::Busy => py::raise_runtime_error(&what("is being prepared")),
     })?;

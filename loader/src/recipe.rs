@@ -13,6 +13,18 @@ pub enum Fault {
     Raised,
 }
 
+/// Puts an object on a stack, if there is memory for it.
+fn push(stack: &mut Vec<Object>, object: Object) -> Result<(), Fault> {
+    reserve(stack, 1)?;
+    stack.push(object);
+    Ok(())
+}
+
+/// Sees to it that so many more have room.
+fn reserve(stack: &mut Vec<Object>, more: usize) -> Result<(), Fault> {
+    stack.try_reserve(more).map_err(|_| py::raise_memory_error().into())
+}
+
 impl From<py::Raised> for Fault {
     fn from(_: py::Raised) -> Self {
         Fault::Raised
@@ -31,14 +43,14 @@ pub fn run(recipe: &[u8], leaves: Option<&Object>) -> Result<Object, Fault> {
         let made = match step {
             Step::Take(count) => {
                 let leaves = leaves.filter(|_| count as usize <= left.len()).ok_or(Fault::Malformed)?;
-                stack.reserve(count as usize);
+                reserve(&mut stack, count as usize)?;
                 for index in left.by_ref().take(count as usize) {
                     stack.push(leaves.tuple_item(index)?);
                 }
                 continue;
             }
             Step::Remember => {
-                remembered.push(stack.last().ok_or(Fault::Malformed)?.clone());
+                push(&mut remembered, stack.last().ok_or(Fault::Malformed)?.clone())?;
                 continue;
             }
             Step::Recall(number) => remembered.get(number as usize).ok_or(Fault::Malformed)?.clone(),
@@ -52,7 +64,7 @@ pub fn run(recipe: &[u8], leaves: Option<&Object>) -> Result<Object, Fault> {
                 slice
             }
         };
-        stack.push(made);
+        push(&mut stack, made)?;
     }
     match (stack.pop(), stack.is_empty() && left.is_empty()) {
         (Some(value), true) => Ok(value),

@@ -78,7 +78,7 @@ impl Strings {
             // Nobody has the string yet, and nobody gets it: its state may say that it is interned although it is not.
             memory.write(slot(head.type_)?, 0)?;
             memory.write(slot(self.layout.str_.hash)?, 0)?;
-            return Err(Failure::Python);
+            return Err(Failure::Memory);
         };
         if canonical.as_ptr() != own {
             memory.write(slot(head.type_)?, 0)?;
@@ -107,7 +107,7 @@ impl Strings {
             StaticText::Latin1(character) => {
                 let string = py::latin1(character)?.into_ptr();
                 // SAFETY: a `str`, and a reference that was just taken.
-                unsafe { self.intern(string) }.ok_or(Failure::Python)?
+                unsafe { self.intern(string) }.ok_or(Failure::Memory)?
             }
             StaticText::Own(offset) => match self.static_copy(memory, offset, predicted)? {
                 Some(canonical) => canonical,

@@ -1,5 +1,6 @@
 //! Tables that are filled while a process runs. What they take depends on what was entered, not on how large the image is.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
@@ -44,7 +45,7 @@ const FIRST: usize = 64;
 /// The GIL orders the accesses; atomics only make the table shareable.
 #[derive(Debug)]
 pub struct Numbers<const BITS: u32> {
-    /// Null, or a leaked box of `size` entries, a power of two.
+    /// Null, or the system's memory for `size` entries, a power of two.
     entries: AtomicPtr<AtomicU64>,
     size: AtomicUsize,
     filled: AtomicUsize,
@@ -123,23 +124,28 @@ impl<const BITS: u32> Numbers<BITS> {
     #[cold]
     fn grow(&self, size: usize) -> bool {
         let more = (size * 2).max(FIRST);
-        let mut entries = Vec::new();
-        if entries.try_reserve_exact(more).is_err() {
+        let (Ok(layout), Ok(old_layout)) = (Layout::array::<AtomicU64>(more), Layout::array::<AtomicU64>(size)) else {
+            return false;
+        };
+        // SAFETY: a layout of more than no bytes. Not from the reserve: it can do without, and what it had would stay away for ever.
+        let memory = unsafe { System.alloc_zeroed(layout) }.cast::<AtomicU64>();
+        if memory.is_null() {
             return false;
         }
-        entries.resize_with(more, || AtomicU64::new(0));
+        // SAFETY: so many entries, all zero, which nobody else has.
+        let entries = unsafe { std::slice::from_raw_parts(memory, more) };
         for word in self.entries().unwrap_or_default().iter().map(|old| old.load(Ordering::Relaxed)) {
             if word != 0
-                && let Some(empty) = Self::find(&entries, (word & Self::NUMBER) as u32)
+                && let Some(empty) = Self::find(entries, (word & Self::NUMBER) as u32)
             {
                 empty.store(word, Ordering::Relaxed);
             }
         }
-        let old = self.entries.swap(Box::leak(entries.into_boxed_slice()).as_mut_ptr(), Ordering::AcqRel);
+        let old = self.entries.swap(memory, Ordering::AcqRel);
         self.size.store(more, Ordering::Release);
         if !old.is_null() {
-            // SAFETY: a leaked box of so many entries; the GIL is held, so nobody else looks at it.
-            drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(old, size)) });
+            // SAFETY: got here for so many entries; the GIL is held, so nobody else looks at it.
+            unsafe { System.dealloc(old.cast(), old_layout) };
         }
         true
     }

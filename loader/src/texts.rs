@@ -119,11 +119,11 @@ impl Maker {
     pub fn make(&self, strings: &Strings, text: Text<'_>, room: &mut Room) -> Result<NonNull<PyObject>, Failure> {
         if text.characters != Characters::Ascii {
             let mut points = Vec::new();
-            points.try_reserve_exact(text.bytes.len()).map_err(|_| Failure::Python)?;
+            points.try_reserve_exact(text.bytes.len()).map_err(|_| Failure::Memory)?;
             points.extend(text.code_points().map(|point| point as libc::wchar_t));
             let string = py::string_of_code_points(&points)?.into_ptr();
             // SAFETY: a new string, and the reference to it.
-            return unsafe { strings.intern(string) }.ok_or(Failure::Python);
+            return unsafe { strings.intern(string) }.ok_or(Failure::Memory);
         }
         let rows = &self.layout.str_;
         let length = u32::try_from(text.bytes.len()).map_err(|_| Failure::Malformed)?;
@@ -139,7 +139,7 @@ impl Maker {
             std::ptr::copy_nonoverlapping(text.bytes.as_ptr(), start.add(words).cast(), text.bytes.len());
             strings.intern(start.cast())
         };
-        let canonical = canonical.ok_or(Failure::Python)?;
+        let canonical = canonical.ok_or(Failure::Memory)?;
         if canonical.as_ptr() as usize == room.address {
             (room.address, room.left) = (room.address + size as usize, left);
         }

@@ -1,6 +1,7 @@
 //! The kernels of `fixtures/hot` in an environment, run from `.pyc` files and from an image.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -106,6 +107,20 @@ impl Hot {
             known.most = known.most.max(pair[1]);
         }
         Ok(())
+    }
+
+    /// The same for all of these shifts.
+    pub fn instructions(
+        &self,
+        valgrind: &Valgrind,
+        source: Source,
+        shifts: Range<usize>,
+    ) -> Result<BTreeMap<String, Instructions>> {
+        let mut found = BTreeMap::new();
+        for shift in shifts {
+            self.count(valgrind, source, shift, &mut found)?;
+        }
+        Ok(found)
     }
 
     /// The kernels' names, in the order in which they run.

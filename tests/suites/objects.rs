@@ -29,6 +29,7 @@ pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
             ("replaced_image", replaced_image),
             ("changed_bytes", changed_bytes),
             ("memory", memory),
+            ("no_memory", no_memory),
             ("other_interpreters", other_interpreters),
         ],
     )
@@ -433,6 +434,28 @@ fn memory(python: &Interpreter) -> Result<()> {
         ensure!(all.iter().map(|p| kilobytes(p, "Pss")).sum::<Result<u64>>()? < size * 3 / 2, "not shared: {four}");
     } else {
         println!("skipped on {}: shared memory, because {}", python.label, python.why_it_writes());
+    }
+    Ok(())
+}
+
+/// Without memory an object cannot be had, which is a `MemoryError` as ever; it can be had again when there is some.
+fn no_memory(python: &Interpreter) -> Result<()> {
+    let environment = Environment::small(python)?;
+    let (file, image) = (environment.scratch.join("large.marshal"), environment.scratch.join("large.so"));
+    // A list is made anew at each access: of 200 000 floats, and of a string that is interned by whoever has it first.
+    let dump = "import marshal, sys; value = [*(i / 7 for i in range(200_000)), sys.intern('text of no_memory')]\n\
+                marshal.dump([value, value, [value]], open(sys.argv[1], 'wb'))";
+    off(&environment).args(["-c", dump]).arg(&file).ok()?;
+    for units in ["copied", "in-place"] {
+        let build = environment.build(&image)?.args(["--units", units, "--object"]);
+        build.arg(format!("large={}", file.display())).ok()?;
+        let run = off(&environment).arg(fixtures().join("objects/no_memory.py")).arg(&image).arg("large");
+        let report = run.ok().with_context(|| format!("units {units}"))?.silent()?.json()?;
+        let number = |key: &str| report[key].as_u64().unwrap_or(0);
+        // The objects are copied once. Later there is too little for the list, or for a part of it.
+        ensure!(number("first failed") > 0 || units == "in-place", "units {units}: {report}");
+        ensure!(number("later failed") > 3 && number("had") > 5, "units {units}: {report}");
+        ensure!(report["wrong"].as_array().is_some_and(Vec::is_empty), "units {units}: {report}");
     }
     Ok(())
 }

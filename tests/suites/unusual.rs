@@ -1,6 +1,6 @@
 //! Programs that do unusual things around an import: with an image they do what they do without.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::files::write;
 use cds_tests::fixtures;
@@ -48,10 +48,17 @@ fn environment(python: &Interpreter) -> Result<Environment> {
         };
         module(&format!("chain{number}.py"), &source)?;
     }
-    let chain = (0..CHAIN).map(|number| format!("chain{number}"));
-    let build = environment.build(&environment.image())?.args(["plain", "leaves", "replaces", "package"]);
-    build.args(chain).ok()?;
+    let names: String = (0..600).map(|number| format!("x.name_{number}, ")).collect();
+    module("names.py", &format!("def function(x):\n    return {names}\n"))?;
+    build(&environment, "copied")?;
     Ok(environment)
+}
+
+fn build(environment: &Environment, units: &str) -> Result<()> {
+    let chain = (0..CHAIN).map(|number| format!("chain{number}"));
+    let build = environment.build(&environment.image())?.args(["--units", units]);
+    build.args(["plain", "leaves", "replaces", "package", "names"]).args(chain).ok()?;
+    Ok(())
 }
 
 /// What the program prints first, and whether that is all the same with the image.
@@ -73,6 +80,13 @@ fn compare(python: &Interpreter, program: &str, first: &str) -> Result<()> {
 /// Imports fail where there is no memory; the process goes on, or ends as ever. How many of them fail depends on what each allocates.
 fn no_memory(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
+    ["copied", "in-place"].into_iter().try_for_each(|units| {
+        build(&environment, units)?;
+        without_memory(python, &environment).with_context(|| format!("units {units}"))
+    })
+}
+
+fn without_memory(python: &Interpreter, environment: &Environment) -> Result<()> {
     for kilobytes in [0, 1, 2, 4, 8, 16, 32, 64] {
         let run = |mode: &str| {
             let run = environment.python().arg(fixtures().join("unusual/program.py")).arg("no_memory");

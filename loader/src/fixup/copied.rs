@@ -63,7 +63,12 @@ impl Fixups {
         let (own, offset, size, address) = (copy.own, copy.offset, copy.size, copy.address);
         // SAFETY: just taken, and it follows on the objects.
         let mut room = unsafe { Room::new(address + own.size as usize, size - own.size) };
-        let (texts, filename) = self.texts(task, &copy.unit, &mut room)?;
+        let (texts, filename) = self.texts(task, &copy.unit, &mut room).inspect_err(|_| {
+            // Strings that were made are the interpreter's by now.
+            if room.left() == size - own.size {
+                self.copies.shrink(offset, size, 0);
+            }
+        })?;
         let objects = &task.image.objects;
         let moves = objects.moves_of_copy(task.externs, own, address);
         objects.adapt(copy.words(), &moves, &texts);
@@ -117,7 +122,7 @@ impl Fixups {
         let mut bodies = self.bodies.room(bodies, image.objects.predicted(bodies.start))?;
         let room = unit.front()?.texts().ok_or(Failure::Malformed)?.room;
         let size = own.size.checked_add(room).ok_or(Failure::Malformed)?;
-        let offset = self.copies.take(size).ok_or(Failure::Python)?;
+        let offset = self.copies.take(size).ok_or(Failure::Memory)?;
         let address = self.copies.address(offset).ok_or(Failure::Python)?;
         let once = Copied { range: unit.record.bodies, words: bodies.words() };
         // SAFETY: just taken.
@@ -132,9 +137,9 @@ impl Fixups {
         let Task { image, externs, ref moves, .. } = *task;
         let (front, staying) = (unit.front()?, unit.record.staying().ok_or(Failure::Malformed)?);
         let mut texts = Vec::new();
-        texts.try_reserve(TEXTS).map_err(|_| Failure::Python)?;
+        texts.try_reserve(TEXTS).map_err(|_| Failure::Memory)?;
         let mut push = |string: *mut _| {
-            texts.try_reserve(1).map_err(|_| Failure::Python)?;
+            texts.try_reserve(1).map_err(|_| Failure::Memory)?;
             texts.push(string as u64);
             Ok::<(), Failure>(())
         };

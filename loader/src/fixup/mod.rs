@@ -24,10 +24,12 @@ use crate::texts;
 use crate::unit::Unit;
 
 /// States of a unit that was asked for, or of a piece of the pool. A unit that was copied has, when it is done, the offset of the copy plus
-/// `DONE`.
+/// `DONE`. It is begun anew if there was no memory: nobody has seen anything of the copy.
 const BUSY: u64 = 0;
-const FAILED: u64 = 1;
-const DONE: u64 = 2;
+const DAMAGED: u64 = 1;
+const REFUSED: u64 = 2;
+const AGAIN: u64 = 3;
+const DONE: u64 = 4;
 
 /// Bits of the number of a unit, which tells where it lies in the image, and of a piece of the pool.
 const UNITS: u32 = (MAX_SPAN / UnitRecord::ALIGN as u64).ilog2() + 1;
@@ -133,9 +135,10 @@ impl Fixups {
     /// The offset of a copy, or any number for a unit in place, if it was made usable; `None` if nobody has used it.
     fn state(&self, unit: Range) -> Result<Option<u32>, Failure> {
         match self.units.get(number_of(unit)?) {
-            None => Ok(None),
+            None | Some(AGAIN) => Ok(None),
             Some(BUSY) => Err(Failure::Busy),
-            Some(FAILED) => Err(Failure::Malformed),
+            Some(DAMAGED) => Err(Failure::Malformed),
+            Some(REFUSED) => Err(Failure::Python),
             Some(done) => Ok(Some(u32::try_from(done - DONE).map_err(|_| Failure::Malformed)?)),
         }
     }
@@ -153,7 +156,7 @@ impl Fixups {
         let number = number_of(unit)?;
         // Should anything below run Python code after all, it gets an error and not half a unit.
         if !self.units.try_set(number, BUSY) {
-            return Err(Failure::Python);
+            return Err(Failure::Memory);
         }
         let result = py::without_collections(|| {
             let externs = self.externs.distance(image)?;
@@ -163,7 +166,13 @@ impl Fixups {
             self.bodies.done(bodies);
             Ok((offset, made?))
         });
-        self.units.set(number, result.as_ref().map_or(FAILED, |(offset, _)| DONE + u64::from(*offset)));
+        let state = match &result {
+            Ok((offset, _)) => DONE + u64::from(*offset),
+            Err(Failure::Memory) if image.header.units == UnitUse::Copied => AGAIN,
+            Err(Failure::Memory | Failure::Python) => REFUSED,
+            Err(Failure::Malformed | Failure::Busy | Failure::Gone) => DAMAGED,
+        };
+        self.units.set(number, state);
         result
     }
 
@@ -225,15 +234,17 @@ impl Fixups {
         let mut check = |predicted: u64, canonical: NonNull<PyObject>| {
             let canonical = canonical.as_ptr() as u64;
             if canonical != predicted {
+                misplaced.try_reserve(1).map_err(|_| Failure::Memory)?;
                 misplaced.push(Misplaced { list, predicted, canonical });
             }
             list += 1;
+            Ok::<(), Failure>(())
         };
         let ensure = |offset: u32| self.prepare_string(image, offset, moves);
         for number in front.statics() {
             let number = number.ok_or(Failure::Malformed)?;
             let (predicted, canonical) = self.strings.of_interpreter(image, &memory, number, externs, ensure)?;
-            check(predicted, canonical);
+            check(predicted, canonical)?;
         }
         let mut ahead = front.strings().skip(AHEAD);
         for offset in front.strings() {
@@ -243,7 +254,7 @@ impl Fixups {
             }
             ensure(offset)?;
             let (own, canonical) = self.strings.canonical(&memory, offset)?;
-            check(own as u64, canonical);
+            check(own as u64, canonical)?;
         }
         if !misplaced.is_empty() {
             let back = match back {
@@ -292,7 +303,7 @@ impl Fixups {
         let range = image.objects.chunk(number).ok_or(Failure::Malformed)?;
         // What was moved is not moved again: it is noted before, which may need memory.
         if !self.chunks.try_set(number, BUSY) {
-            return Err(Failure::Python);
+            return Err(Failure::Memory);
         }
         if moves.is_empty() { image.objects.prefault(range) } else { image.objects.relocate(range, moves) }?;
         self.chunks.set(number, DONE);
@@ -358,7 +369,7 @@ impl Fixups {
             return Ok(string);
         }
         // SAFETY: as this function says.
-        Ok(unsafe { self.strings.intern(string) }.ok_or(Failure::Python)?.as_ptr())
+        Ok(unsafe { self.strings.intern(string) }.ok_or(Failure::Memory)?.as_ptr())
     }
 }
 

@@ -161,6 +161,19 @@ pub fn is_key_error() -> bool {
     raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0 }
 }
 
+/// Whether an exception is set that says that there is no memory.
+pub fn is_memory_error() -> bool {
+    // SAFETY: an exception is set, or the answer is no.
+    raised() && unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_MemoryError) != 0 }
+}
+
+/// Sets a `MemoryError`, which takes no memory.
+pub fn raise_memory_error() -> Raised {
+    // SAFETY: the GIL is held.
+    unsafe { ffi::PyErr_NoMemory() };
+    Raised
+}
+
 /// Sets a `RuntimeError`.
 pub fn raise_runtime_error(text: &str) -> Raised {
     if let Ok(text) = string(text) {
