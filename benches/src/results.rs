@@ -13,6 +13,7 @@ use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::statistics::median;
 
 pub use made::{Builds, Made};
 pub use mappings::{Mappings, Part, Resident};
@@ -210,7 +211,7 @@ pub struct Footprint {
 }
 
 /// An image that was built.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Built {
     /// Modules in it.
     pub modules: u64,
@@ -252,6 +253,23 @@ pub struct Scaled {
     /// Instructions of the import, where they can be counted.
     #[serde(default)]
     pub counted: Option<Counted>,
+}
+
+impl Scaled {
+    /// Peak RSS relative to that with an image of nothing else; `None` where the measuring program's own peak was higher.
+    pub fn peak_over_few(&self) -> Option<f64> {
+        Some(median(&self.image.peak) / median(&self.alone.peak)).filter(|ratio| ratio.is_finite())
+    }
+
+    /// How many more page faults the process has than with an image of nothing else.
+    pub fn more_faults(&self) -> f64 {
+        median(&self.image.faults) - median(&self.alone.faults)
+    }
+
+    /// Instructions of the import relative to those with an image of nothing else, where they were counted.
+    pub fn instructions_over_few(&self) -> Option<f64> {
+        self.counted.map(|Counted { image, alone }| image.import as f64 / alone.import as f64)
+    }
 }
 
 /// Instructions of the import of a few modules, everything included but the kernel.

@@ -40,7 +40,7 @@ pub fn grow_into_huge_pages() {
 
 /// Called by the interpreter, by any of its threads: gives an arena.
 unsafe extern "C" fn alloc(context: *mut c_void, size: usize) -> *mut c_void {
-    // Only in the thread that copies units, and while it does.
+    // Only for threads that import, and while they do.
     if size >= LEAST
         && nesting::is_in_import()
         && let Some(address) = huge::borrow(size)

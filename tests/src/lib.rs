@@ -1,5 +1,6 @@
 //! What the suites share: the interpreters of the machine, environments, built programs, running things.
 
+pub mod elf;
 pub mod environments;
 pub mod files;
 pub mod folder;

@@ -28,7 +28,6 @@ mod properties;
 mod rejection;
 mod relocated;
 mod scale;
-mod sections;
 mod selection;
 mod specialise;
 mod system_calls;

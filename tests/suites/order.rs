@@ -8,7 +8,7 @@ use cds_tests::tools::tools;
 use goblin::elf::Elf;
 use libtest_mimic::Trial;
 
-use crate::sections::section;
+use cds_tests::elf::section;
 
 pub fn trials(_: &Interpreters) -> Vec<Trial> {
     vec![once("order", "what_is_seldom_run_lies_apart", what_is_seldom_run_lies_apart)]

@@ -1,5 +1,7 @@
 //! Real packages from an image of a real environment: round trip, where their code lies, what their programs print.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::interpreters::{Interpreter, Interpreters};
@@ -95,16 +97,34 @@ fn everything_imports(python: &Interpreter) -> Result<()> {
     // Django's modules are mostly imported where there are settings; those that look for a library of the system start programs for it, each
     // anew.
     let settings = ("DJANGO_SETTINGS_MODULE", "django.conf.global_settings");
-    let run = || {
-        let run = environment.python().env(settings.0, settings.1).env("PATH", "/nonexistent");
-        run.arg(&script).arg(&list).cwd(&environment.scratch)
+    let run = |mode: &str| {
+        let counts = environment.scratch.join("counts.txt");
+        files::write(&counts, "")?;
+        let run = environment.python().env(settings.0, settings.1).env("PATH", "/nonexistent").env("PYCDSMODE", mode);
+        let output = run.arg(&script).arg(&list).arg(&counts).cwd(&environment.scratch).ok()?.silent()?;
+        let counts = fs::read_to_string(counts)?;
+        let mut sums = [0; 2];
+        for line in counts.lines() {
+            for (sum, number) in sums.iter_mut().zip(line.split(' ')) {
+                *sum += number.parse::<usize>()?;
+            }
+        }
+        Ok::<_, anyhow::Error>((output, sums))
     };
-    let without = run().env("PYCDSMODE", "OFF").ok()?;
-    let with = run().ok()?;
-    ensure!(without.stdout.lines().count() > 1500, "only few modules: {without}");
+    let ((without, [imported, not_served]), (with, [imported_with, served])) = (run("OFF")?, run("")?);
+    let all = without.stdout.lines().count();
+    ensure!(
+        all > 5000 && imported * 10 > all * 9,
+        "only {imported} of {all} modules can be imported without the image"
+    );
+    // Served is also what they import.
+    ensure!(
+        not_served == 0 && imported_with == imported && served > imported,
+        "{imported_with} imported, {served} served"
+    );
     for (a, b) in without.stdout.lines().zip(with.stdout.lines()) {
         ensure!(a == b, "differs:\n  without image: {a}\n  with image:    {b}");
     }
-    ensure!(without.stdout.lines().count() == with.stdout.lines().count(), "another number of modules");
+    ensure!(all == with.stdout.lines().count(), "another number of modules");
     Ok(())
 }

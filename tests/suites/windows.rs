@@ -9,7 +9,7 @@ use cds_tests::suite::on_each;
 use goblin::elf::Elf;
 use libtest_mimic::Trial;
 
-use crate::sections::{contents, section};
+use cds_tests::elf::{contents, section};
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(interpreters, "windows", &[("likely_ends_lie_together", likely_ends_lie_together)])

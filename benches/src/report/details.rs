@@ -105,18 +105,15 @@ fn against_few(text: &mut String, scale: &Scale) {
         "instructions, start",
     ];
     let mut table = Table::new(&cells(columns));
-    for Scaled { count, image, alone, counted, .. } in
-        scale.images.iter().filter(|image| !image.alone.import.is_empty())
-    {
-        // No number where the measuring program's own peak was higher: then none is known.
-        let peak = median(&image.peak) / median(&alone.peak);
+    for scaled in scale.images.iter().filter(|image| !image.alone.import.is_empty()) {
+        let Scaled { count, image, alone, counted, .. } = scaled;
         table.row(&[
             grouped(*count as f64),
             ms(median(&alone.import)),
             with_interval(Some(Ratio::of(&image.import, &alone.import))),
             with_interval(Some(Ratio::of(&image.process, &alone.process))),
-            or_dash(peak.is_finite().then(|| format!("{peak:.3}"))),
-            format!("{:.0}", median(&image.faults) - median(&alone.faults)),
+            or_dash(scaled.peak_over_few().map(|peak| format!("{peak:.3}"))),
+            format!("{:.0}", scaled.more_faults()),
             relative(*counted, |steps| steps.import),
             relative(*counted, |steps| steps.start),
         ]);

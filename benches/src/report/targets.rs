@@ -92,6 +92,9 @@ pub(super) const OVER_CDS: Bound = Bound::AtLeast(1.25);
 /// What a process may have resident at most, relative to one that imports from `.pyc` files.
 pub(super) const RESIDENT: Bound = Bound::AtMost(1.05);
 
+/// What few modules may take from an image of many, relative to one of these alone.
+pub(super) const OF_FEW: Bound = Bound::AtMost(1.0);
+
 /// What a start with the image may take relative to one without.
 pub(super) const START: Bound = Bound::AtMost(1.02);
 
@@ -149,9 +152,15 @@ fn times(results: &Results) -> Vec<Target> {
         new("`python -c pass`: with image / without", START, &|on| plain(ratios::pass(on)), &ratios::pass_within),
         new(
             "import of three modules: image of 8 000 / of these three, time of the process",
-            Bound::AtMost(1.0),
+            OF_FEW,
             &|on| plain(of_many_over_few(on).map(|ratio| ratio.value)),
             &of_many_over_few,
+        ),
+        new(
+            "import of three modules: image of 8 000 / of these three, instructions of the import",
+            OF_FEW,
+            &|on| plain(many(on)?.instructions_over_few()),
+            ALONE,
         ),
     ]
 }
@@ -168,6 +177,12 @@ fn memory(results: &Results) -> Vec<Target> {
             RESIDENT,
             &|on| peak(on, Way::Image),
             &peak_within,
+        ),
+        new(
+            "import of three modules: image of 8 000 / of these three, peak RSS",
+            OF_FEW,
+            &|on| plain(many(on)?.peak_over_few()),
+            ALONE,
         ),
         new(
             "PSS of 16 processes: image / `.pyc`, geometric mean, non-PIE 3.14",
@@ -195,7 +210,7 @@ fn images(results: &Results) -> Vec<Target> {
 }
 
 /// The largest image.
-fn many(on: &OnInterpreter) -> Option<&Scaled> {
+pub(super) fn many(on: &OnInterpreter) -> Option<&Scaled> {
     on.scale.as_ref()?.images.iter().find(|image| image.count == MANY)
 }
 

@@ -1,5 +1,6 @@
 //! What stands in the way where a figure to reach is missed, from what was measured.
 
+mod few;
 mod from_start;
 mod functions;
 mod over_pyc;
@@ -17,6 +18,7 @@ pub fn tables(text: &mut String, results: &Results) {
     over_pyc::in_the_way(text, results);
     from_start::in_the_way(text, results);
     start::in_the_way(text, results);
+    few::in_the_way(text, results);
     peak::in_the_way(text, results);
     mappings::in_the_way(text, results);
 }
