@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use cds_layout::cpython::Layout;
-use cds_layout::format::{InvalidationMode, MAX_NUMBER, ModuleRecord, NONE, SectionKind};
+use cds_layout::format::{InvalidationMode, MAX_NUMBER, ModuleKind, ModuleRecord, NONE, SectionKind};
 
 use crate::aside::Aside;
 use crate::bootstrap::Bootstrap;
@@ -21,6 +21,7 @@ use crate::paths::{Directory, Root};
 use crate::pause::Pause;
 use crate::py::Object;
 use crate::reason::Reason;
+use crate::reserve;
 use crate::table::{Numbers, Pointers};
 
 /// An image in use. Lives for ever once it is published.
@@ -214,6 +215,18 @@ impl Active {
     /// Whether the code of module `number` was handed out before.
     pub fn was_handed_out(&self, number: u32) -> bool {
         self.handed_out.get(number).is_some()
+    }
+
+    /// Whether an import of module `number` may begin at all: whatever leads to it, code is handed out once, and where there is no memory
+    /// importlib is better at saying so.
+    pub fn may_begin(&self, number: u32, module: &ModuleRecord<'_>) -> Result<(), Aside> {
+        if module.kind == ModuleKind::Namespace {
+            return Err(Aside::Namespace);
+        }
+        if module.kind == ModuleKind::Source && self.was_handed_out(number) {
+            return Err(Aside::SecondImport);
+        }
+        if reserve::is_low() { Err(Aside::NoMemory) } else { Ok(()) }
     }
 
     /// Remembers that it was.

@@ -8,7 +8,6 @@ use cds_layout::format::ModuleKind;
 use crate::active::{Active, Counters};
 use crate::aside::Aside;
 use crate::py::{self, Methods, Object, Py_ssize_t, PyMethodDef, PyObject};
-use crate::reserve;
 use crate::search::Search;
 use crate::spec;
 use crate::talk::say;
@@ -73,12 +72,8 @@ fn find(finder: &Object, fullname: &Object, path: Option<&Object>) -> py::Result
         return Ok(None);
     };
     let search = Search { active, module: &module, fullname };
-    let spec = if module.kind == ModuleKind::Namespace {
-        Err(Aside::Namespace)
-    } else if module.kind == ModuleKind::Source && active.was_handed_out(number) {
-        Err(Aside::SecondImport)
-    } else if reserve::is_low() {
-        Err(Aside::NoMemory)
+    let spec = if let Err(aside) = active.may_begin(number, &module) {
+        Err(aside)
     } else if !active.importlib.is_original(Some(finder)).unwrap_or(false) {
         Err(Aside::Replaced)
     } else if module.kind == ModuleKind::Source && !active.importlib.has_same_caches().unwrap_or(false) {

@@ -19,7 +19,8 @@ const PACKAGES: usize = 20;
 const MODULES: usize = 100;
 
 /// A start, and the import of a module and its packages, take as many instructions from an image of two thousand modules as from
-/// one of these three.
+/// one of these three, if the modules have little in common: index and records do not grow. What many modules share is in the pool, which
+/// a small image has not: the benchmark report has modules like real ones.
 fn instructions(python: &Interpreter) -> Result<()> {
     let valgrind = Valgrind::get()?;
     let environment = Environment::small(python)?;

@@ -16,7 +16,7 @@ use crate::aside::Aside;
 use crate::kept;
 use crate::nesting;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
-use crate::{reserve, spec, stand_in};
+use crate::{spec, stand_in};
 
 /// An import of one module.
 pub struct Import<'a> {
@@ -109,15 +109,10 @@ impl<'a> Import<'a> {
         let active = way.active;
         let text = name.text()?;
         let (number, module) = active.image.find(text).ok_or(Aside::NotOnPath)?;
-        // The hash of a source is the loader's business.
-        if module.kind != ModuleKind::Source
-            || active.was_handed_out(number)
-            || active.invalidation == InvalidationMode::CheckedHash
-        {
-            return Err(Aside::SecondImport);
-        }
-        if reserve::is_low() {
-            return Err(Aside::NoMemory);
+        active.may_begin(number, &module)?;
+        // Of others there is no code; the hash of a source is the loader's business.
+        if module.kind != ModuleKind::Source || active.invalidation == InvalidationMode::CheckedHash {
+            return Err(Aside::OtherFile);
         }
         let usual = || Ok::<bool, Aside>(way.bootstrap.is_original()? && known.is_original(way.bootstrap)?);
         // Functions of importlib run, the first time: nobody is to see that.

@@ -7,7 +7,6 @@ use super::{quietly, standing_for};
 use crate::aside::Aside;
 use crate::found::Found;
 use crate::py::{self, Object, Py_ssize_t, PyObject};
-use crate::reserve;
 use crate::spec;
 
 /// A module that the image may serve.
@@ -51,9 +50,8 @@ fn candidate(way: &Way, fullname: &Object) -> Result<Candidate, Aside> {
         return Err(Aside::Replaced);
     }
     let (number, module) = way.active.image.find(fullname.text()?).ok_or(Aside::NotOnPath)?;
+    way.active.may_begin(number, &module)?;
     let usual = module.kind == ModuleKind::Source
-        && !way.active.was_handed_out(number)
-        && !reserve::is_low()
         && way.bootstrap.is_in_search()
         && way.bootstrap.is_original()?
         && !way.modules()?.has_item(fullname)?;
