@@ -37,8 +37,8 @@ pub struct Import<'a> {
     packages: Vec<Object>,
 }
 
-/// An import inside so many others is native, one inside more is not; twice as many as large programs have. A native one takes more of the C stack than
-/// importlib's functions do, which count as more frames: they reach the recursion limit before the end of a thread's stack.
+/// An import inside so many others is native, one inside more is not; twice as many as large programs have. A native one takes more of the C
+/// stack than importlib's functions do, which count as more frames: they reach the recursion limit before the end of a thread's stack.
 const DEEPEST: u32 = 32;
 
 unsafe extern "C" {
