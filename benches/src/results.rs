@@ -266,9 +266,9 @@ impl Scaled {
         median(&self.image.faults) - median(&self.alone.faults)
     }
 
-    /// Instructions of the import relative to those with an image of nothing else, where they were counted.
-    pub fn instructions_over_few(&self) -> Option<f64> {
-        self.counted.map(|Counted { image, alone }| image.import as f64 / alone.import as f64)
+    /// Instructions relative to those with an image of nothing else, where they were counted.
+    pub fn instructions_over_few(&self, of: fn(Steps) -> u64) -> Option<f64> {
+        self.counted.map(|Counted { image, alone }| of(image) as f64 / of(alone) as f64)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Units that are copied: what happens when a part of the image, or its file, is not what it was.
 
 use anyhow::{Context, Result, ensure};
-use cds_layout::format::{ModuleRecord, Range, Reader, SLOT, Section, SectionKind, UnitRecord, Writer, find_header};
+use cds_layout::format::{ModuleRecord, Range, Reader, SLOT, Section, SectionKind, UnitRecord, Writer};
+use cds_tests::elf::header;
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
@@ -57,7 +58,7 @@ struct Places {
 
 impl Places {
     fn of(image: &[u8]) -> Result<Places> {
-        let (header, _) = find_header(image).map_err(|error| anyhow::anyhow!("no header: {error:?}"))?;
+        let (header, _) = header(image)?;
         let mut reader = Reader::new(&image[header.sections as usize..]);
         let sections: Vec<Section> = (0..header.section_count).map_while(|_| Section::decode(&mut reader)).collect();
         let section = |kind: SectionKind| {

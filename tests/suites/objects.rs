@@ -429,11 +429,9 @@ fn memory(python: &Interpreter) -> Result<()> {
         "memory of {size} kB of floats, {}: Pss {} kB in one process, {} kB in each of four, dirty {dirty:?} kB",
         python.label, one[0]["Pss"], all[0]["Pss"]
     );
-    if python.writes_nothing() {
+    if python.writes_nothing_or_skips("shared memory") {
         ensure!(dirty.iter().all(|&dirty| dirty < size / 50), "written to: {four}");
         ensure!(all.iter().map(|p| kilobytes(p, "Pss")).sum::<Result<u64>>()? < size * 3 / 2, "not shared: {four}");
-    } else {
-        println!("skipped on {}: shared memory, because {}", python.label, python.why_it_writes());
     }
     Ok(())
 }

@@ -1,14 +1,13 @@
 //! The order of the loader's functions: what hardly any process runs lies apart (`loader/order.ld`).
 
 use anyhow::{Context, Result, ensure};
+use cds_tests::elf::section;
 use cds_tests::files::read;
 use cds_tests::interpreters::Interpreters;
 use cds_tests::suite::once;
 use cds_tests::tools::tools;
 use goblin::elf::Elf;
 use libtest_mimic::Trial;
-
-use cds_tests::elf::section;
 
 pub fn trials(_: &Interpreters) -> Vec<Trial> {
     vec![once("order", "what_is_seldom_run_lies_apart", what_is_seldom_run_lies_apart)]

@@ -56,8 +56,7 @@ impl Report {
 /// Functions that were made and never called stay in pages that processes share, if units are used in place; most of what only calls
 /// need is not even present. Nothing is written but what was interned elsewhere.
 fn in_place(python: &Interpreter) -> Result<()> {
-    if !python.writes_nothing() {
-        println!("skipped on {}: shared pages, because {}", python.label, python.why_it_writes());
+    if !python.writes_nothing_or_skips("shared pages") {
         return Ok(());
     }
     let report = Report::of(python, "in-place")?;
@@ -81,10 +80,8 @@ fn copied(python: &Interpreter) -> Result<()> {
     ensure!(read > objects, "a copy is read from the file, not from the mapping: {}", report.0);
     let ((functions, private_functions), (lines, private_lines)) = (report.pages("functions")?, report.pages("lines")?);
     ensure!(private_functions == functions, "a copy is private: {}", report.0);
-    if python.writes_nothing() {
+    if python.writes_nothing_or_skips("shared pages of line tables") {
         ensure!(lines > 0 && private_lines == 0, "line tables are copied: {}", report.0);
-    } else {
-        println!("skipped on {}: shared pages of line tables, because {}", python.label, python.why_it_writes());
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result, ensure};
 use cds_layout::cpython::layout;
-use cds_layout::format::{ExternRecord, ModuleRecord, Range, Reader, SLOT, StaticRecord, UnitRecord, find_header};
+use cds_layout::format::{ExternRecord, ModuleRecord, Range, Reader, SLOT, StaticRecord, UnitRecord};
+use cds_tests::elf::{contents, header, section};
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
@@ -14,16 +15,13 @@ use goblin::elf::Elf;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use cds_tests::elf::{contents, section};
-
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(interpreters, "predictions", &[("nothing_to_patch", nothing_to_patch), ("only_strings", only_strings)])
 }
 
 /// Where no string is canonical elsewhere, every prediction holds, and no slot is written to.
 fn nothing_to_patch(python: &Interpreter) -> Result<()> {
-    if !python.writes_nothing() {
-        println!("skipped on {}: predictions that hold, because {}", python.label, python.why_it_writes());
+    if !python.writes_nothing_or_skips("predictions that hold") {
         return Ok(());
     }
     let environment = Environment::small(python)?;
@@ -51,15 +49,14 @@ const NEEDED: [&str; 10] =
 /// Of objects that stay the mapping shows it, and no reference count was written there; bodies were copied from it, and how many of their
 /// slots pointed to such strings can be counted there.
 fn only_strings(python: &Interpreter) -> Result<()> {
-    if !python.writes_nothing() {
-        println!("skipped on {}: predictions that hold, because {}", python.label, python.why_it_writes());
+    if !python.writes_nothing_or_skips("predictions that hold") {
         return Ok(());
     }
     let environment = Environment::full(python)?;
     let path = environment.scratch.join("in-place.so");
     environment.build(&path)?.args(["--units", "in-place"]).args(PACKAGES).args(NEEDED).ok()?;
     let bytes = read(&path)?;
-    let (header, _) = find_header(&bytes).map_err(|error| anyhow::anyhow!("no header: {error:?}"))?;
+    let (header, _) = header(&bytes)?;
     let image = Image::of(&bytes)?;
 
     let rows = layout(python.minor).context("no layout")?;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use cds_layout::format::{HEADER_SIZE, find_header};
+use cds_layout::format::HEADER_SIZE;
+use cds_tests::elf::header;
 use cds_tests::environments::Environment;
 use cds_tests::files::{read, write};
 use cds_tests::fixtures;
@@ -114,7 +115,7 @@ fn truncated(python: &Interpreter) -> Result<()> {
 fn damaged_header(python: &Interpreter) -> Result<()> {
     let environment = environment(python)?;
     let image = read(environment.image())?;
-    let (_, at) = find_header(&image[..4096]).map_err(|e| anyhow::anyhow!("no header: {e:?}"))?;
+    let (_, at) = header(&image[..4096])?;
     let end = at + HEADER_SIZE;
     damage(&environment, &image, "flip", &(0..end).map(|i| i.to_string()).collect::<Vec<_>>().join(","))
 }

@@ -2,14 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use cds_layout::format::{DirectoryRecord, ModuleRecord, Reader};
+use cds_tests::elf::{contents, section};
 use cds_tests::environments::Environment;
 use cds_tests::files::read;
 use cds_tests::interpreters::{Interpreter, Interpreters};
 use cds_tests::suite::on_each;
 use goblin::elf::Elf;
 use libtest_mimic::Trial;
-
-use cds_tests::elf::{contents, section};
 
 pub fn trials(interpreters: &Interpreters) -> Vec<Trial> {
     on_each(interpreters, "windows", &[("likely_ends_lie_together", likely_ends_lie_together)])

@@ -3,7 +3,7 @@
 use crate::report::markdown::{Table, cells, grouped, mb, ms, or_dash};
 use crate::report::ratios;
 use crate::report::ways::with_interval;
-use crate::results::{Counted, Footprint, Instructions, Memory, Scale, Scaled, Steps, Way};
+use crate::results::{Footprint, Instructions, Memory, Scale, Scaled, Way};
 use crate::statistics::{Ratio, median};
 
 /// What a group of columns shows: its title, the values, and how they are written.
@@ -106,7 +106,8 @@ fn against_few(text: &mut String, scale: &Scale) {
     ];
     let mut table = Table::new(&cells(columns));
     for scaled in scale.images.iter().filter(|image| !image.alone.import.is_empty()) {
-        let Scaled { count, image, alone, counted, .. } = scaled;
+        let Scaled { count, image, alone, .. } = scaled;
+        let instructions = |of| or_dash(scaled.instructions_over_few(of).map(|ratio| format!("{ratio:.4}")));
         table.row(&[
             grouped(*count as f64),
             ms(median(&alone.import)),
@@ -114,17 +115,12 @@ fn against_few(text: &mut String, scale: &Scale) {
             with_interval(Some(Ratio::of(&image.process, &alone.process))),
             or_dash(scaled.peak_over_few().map(|peak| format!("{peak:.3}"))),
             format!("{:.0}", scaled.more_faults()),
-            relative(*counted, |steps| steps.import),
-            relative(*counted, |steps| steps.start),
+            instructions(|steps| steps.import),
+            instructions(|steps| steps.start),
         ]);
     }
     *text += &table.finish();
     *text += "\n";
-}
-
-/// Instructions with the image of all, relative to those with the image of few.
-fn relative(counted: Option<Counted>, of: fn(Steps) -> u64) -> String {
-    or_dash(counted.map(|Counted { image, alone }| format!("{:.4}", of(image) as f64 / of(alone) as f64)))
 }
 
 /// Counts of instructions.
@@ -153,7 +149,7 @@ pub fn instructions(text: &mut String, rows: &[Instructions]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{Built, Samples};
+    use crate::results::{Built, Counted, Samples, Steps};
 
     /// Three rounds of an import that takes so many milliseconds.
     fn samples(import: f64, faults: f64) -> Samples {

@@ -159,7 +159,7 @@ fn times(results: &Results) -> Vec<Target> {
         new(
             "import of three modules: image of 8 000 / of these three, instructions of the import",
             OF_FEW,
-            &|on| plain(many(on)?.instructions_over_few()),
+            &|on| plain(many(on)?.instructions_over_few(|steps| steps.import)),
             ALONE,
         ),
     ]

@@ -24,7 +24,7 @@ use crate::texts;
 use crate::unit::Unit;
 
 /// States of a unit that was asked for, or of a piece of the pool. A unit that was copied has, when it is done, the offset of the copy plus
-/// `DONE`. It is begun anew if there was no memory: nobody has seen anything of the copy.
+/// `DONE`. It is begun anew if there was no memory: nobody has seen anything of the copy but strings.
 const BUSY: u64 = 0;
 const DAMAGED: u64 = 1;
 const REFUSED: u64 = 2;

@@ -141,8 +141,17 @@ impl Interpreter {
         self.has_immortal_objects() && self.linking() == Linking::Static
     }
 
+    /// The same; where it writes, what is not tested for that is named.
+    pub fn writes_nothing_or_skips(&self, what: &str) -> bool {
+        let nothing = self.writes_nothing();
+        if !nothing {
+            println!("skipped on {}: {what}, because {}", self.label, self.why_it_writes());
+        }
+        nothing
+    }
+
     /// Why it does, if it does.
-    pub fn why_it_writes(&self) -> &'static str {
+    fn why_it_writes(&self) -> &'static str {
         if !self.has_immortal_objects() {
             "reading writes reference counts"
         } else {

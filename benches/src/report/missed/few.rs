@@ -2,7 +2,7 @@
 
 use crate::report::markdown::{grouped, mb, or_dash, signed};
 use crate::report::short;
-use crate::report::targets::{OF_FEW, many};
+use crate::report::targets::{OF_FEW, many, plain};
 use crate::results::{Counted, OnInterpreter, Results, Scaled};
 use crate::statistics::median;
 
@@ -24,11 +24,9 @@ pub fn in_the_way(text: &mut String, results: &Results) {
 }
 
 fn row(on: &OnInterpreter) -> Option<Vec<String>> {
-    let scaled = many(on).filter(|image| !image.alone.import.is_empty())?;
-    let is_missed = |ratio: Option<f64>| ratio.is_some_and(|ratio| ratio > OF_FEW.wanted());
-    if !is_missed(scaled.peak_over_few()) && !is_missed(scaled.instructions_over_few()) {
-        return None;
-    }
+    let scaled = many(on)?;
+    let ratios = [scaled.peak_over_few(), scaled.instructions_over_few(|steps| steps.import)];
+    ratios.into_iter().find_map(|ratio| OF_FEW.missed(plain(ratio)))?;
     let Scaled { image, alone, counted, .. } = scaled;
     let peaks = scaled.peak_over_few().map(|_| (median(&image.peak), median(&alone.peak)));
     let steps = counted.map(|Counted { image, alone }| (image.import as f64, alone.import as f64));
