@@ -5,6 +5,7 @@ pub mod callgrind;
 pub mod choose;
 pub mod commands;
 pub mod counters;
+pub mod encodings;
 pub mod imports;
 pub mod instructions;
 pub mod launch;

@@ -1,5 +1,6 @@
 //! What was measured, as it is in the JSON file: all values of all runs, so that a report can be made of it later.
 
+mod encodings;
 mod made;
 mod mappings;
 mod pages;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 use crate::statistics::median;
 
+pub use encodings::{Encoded, Encoding, Encodings};
 pub use made::{Builds, Made};
 pub use mappings::{Mappings, Part, Resident};
 pub use pages::{PageRow, PageWay, Pages};
@@ -108,6 +110,9 @@ pub struct OnInterpreter {
     pub scale: Option<Scale>,
     /// Counts of instructions.
     pub instructions: Option<Vec<Instructions>>,
+    /// Ways to say which words hold addresses.
+    #[serde(default)]
+    pub encodings: Option<Encodings>,
     /// Where the time of imports goes.
     #[serde(default)]
     pub profile: Option<Vec<Profiled>>,
@@ -340,6 +345,7 @@ impl OnInterpreter {
         ];
         replace(&mut self.scale, other.scale);
         replace(&mut self.instructions, other.instructions);
+        replace(&mut self.encodings, other.encodings);
         replace(&mut self.start_profile, other.start_profile);
         update(&mut self.from_start_profile, other.from_start_profile, |new, old| new.name == old.name);
         let is_kept = |part: &str| kept.contains(&(part, true));

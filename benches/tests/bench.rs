@@ -36,6 +36,7 @@ fn help_has_examples_and_statuses() {
         "--folder",
         "--runs <N>",
         "sqlalchemy",
+        "- encodings:",
         "- pages:",
         "- profile:",
         "- start:",
@@ -54,6 +55,14 @@ fn wrong_arguments_are_errors() {
     for part in ["scale", "start"] {
         fails(&["--python", "no/where", "--only", part], "error: no interpreter `no/where`; there are ");
     }
+}
+
+#[test]
+fn what_bench_starts_itself_for_is_hidden_and_reads_only_images() {
+    let output = bench(Path::new("."), &["--help"]);
+    assert!(!text(&output.stdout).contains("compare-encodings"));
+    fails(&["compare-encodings", "nowhere", "1", "x"], "error: cannot read `nowhere`");
+    fails(&["compare-encodings", env!("CARGO_BIN_EXE_bench"), "1", "x"], "  Caused by: an ELF file, but not an image");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use crate::report::figures::Figure;
 use crate::report::markdown::{grouped, mb};
 use crate::report::{
-    bounds, details, from_start_profile, made, mappings, missed, pages, profile, ratios, short, start, start_profile,
-    targets, variations, ways,
+    bounds, details, encodings, from_start_profile, made, mappings, missed, pages, profile, ratios, short, start,
+    start_profile, targets, variations, ways,
 };
 use crate::results::{Measured, Moments, OnInterpreter, Outcome, Results};
 use crate::statistics::median;
@@ -128,6 +128,9 @@ fn interpreter(text: &mut String, on: &OnInterpreter, figures: &[Figure]) {
     }
     if let Some(rows) = &on.from_start_profile {
         from_start_profile::table(text, rows);
+    }
+    if let Some(found) = &on.encodings {
+        encodings::table(text, found);
     }
     remarks(text, on);
 }

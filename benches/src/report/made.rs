@@ -33,6 +33,7 @@ fn parts(on: &OnInterpreter) -> Vec<&'static str> {
         ("scale", on.scale.is_some()),
         ("instructions", on.instructions.is_some()),
         ("profile", on.profile.is_some()),
+        ("encodings", on.encodings.is_some()),
     ];
     all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
 }

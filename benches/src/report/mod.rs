@@ -4,6 +4,7 @@ mod bounds;
 mod details;
 mod difference;
 mod document;
+mod encodings;
 mod figures;
 mod from_start_profile;
 mod functions;

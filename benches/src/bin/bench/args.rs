@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use cds_benches::pages;
 use cds_benches::results::PageWay;
 use cds_benches::works::{COMMANDS, Command, WORKS, Work};
+use cds_benches::{encodings, pages};
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -22,7 +22,7 @@ Examples:
 
 Exit status: 0 every target that was measured is reached, 1 one is missed, 2 error.";
 
-/// Measures starts, imports, commands, memory, scale, instructions, profiles and pages: `.pyc` files, the image, and other ways
+/// Measures starts, imports, commands, memory, scale, instructions, profiles, encodings and pages: `.pyc` files, the image, and other ways
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(disable_help_subcommand = true)]
@@ -84,6 +84,18 @@ pub enum Child {
         /// Pages of all pieces
         changed: usize,
     },
+    /// One measurement of the part `encodings`
+    #[command(name = encodings::COMMAND, hide = true)]
+    CompareEncodings {
+        /// The image
+        image: PathBuf,
+        /// Rounds
+        rounds: usize,
+        /// What is imported
+        name: String,
+        /// Modules; those that the image has no code of are left out
+        modules: Vec<String>,
+    },
 }
 
 /// A part of the measurements.
@@ -104,6 +116,8 @@ pub enum Part {
     Instructions,
     /// Where the time of an import goes, by perf: json, requests, boto3, sympy
     Profile,
+    /// Ways to say which words hold addresses, of an image's units: boto3, sympy
+    Encodings,
     /// Ways to get pages that have to be changed, without any interpreter
     Pages,
     /// Nothing: only the report, of what `--merge` names

@@ -9,15 +9,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use cds_benches::report;
 use cds_benches::report::targets::State;
 use cds_benches::results::Results;
-use cds_benches::{pages, report};
 use cds_tests::files;
 use cds_tests::folder;
 use cds_tests::interpreters::Interpreters;
 use clap::Parser;
 
-use args::{Args, Child, Part};
+use args::{Args, Part};
 
 fn main() -> ExitCode {
     match bench() {
@@ -46,8 +46,8 @@ fn bench() -> Result<bool> {
         return Ok(true);
     }
     let args = Args::parse();
-    if let Some(Child::ChangePages { file, way, piece, changed }) = args.child {
-        println!("{}", serde_json::to_string(&pages::child::measure(&file, way, piece, changed)?)?);
+    if let Some(child) = &args.child {
+        println!("{}", measure::child(child)?);
         return Ok(true);
     }
     ensure!(

@@ -6,11 +6,13 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{Made, OnInterpreter, Results};
 use cds_benches::ways::Subjects;
-use cds_benches::{choose, commands, imports, instructions, memory, pages, profile, quiet, scale, start, variations};
+use cds_benches::{
+    choose, commands, encodings, imports, instructions, memory, pages, profile, quiet, scale, start, variations,
+};
 use cds_tests::interpreters::Interpreter;
 use cds_tests::tools::tools;
 
-use crate::args::{Args, Part};
+use crate::args::{Args, Child, Part};
 
 /// Measures on these interpreters, on all if none is named, and gives away what was found on each.
 pub fn here(args: &Args, pythons: &[String], mut found: impl FnMut(Results) -> Result<()>) -> Result<()> {
@@ -22,6 +24,19 @@ pub fn here(args: &Args, pythons: &[String], mut found: impl FnMut(Results) -> R
         found(Results { machine: machine.clone(), version: version.clone(), interpreters: vec![one], pages: None })?;
     }
     Ok(())
+}
+
+/// What this program was started by itself for, as JSON.
+pub fn child(child: &Child) -> Result<String> {
+    let found = match child {
+        Child::ChangePages { file, way, piece, changed } => {
+            serde_json::to_string(&pages::child::measure(file, *way, *piece, *changed)?)
+        }
+        Child::CompareEncodings { image, rounds, name, modules } => {
+            serde_json::to_string(&encodings::child::measure(image, *rounds, name, modules)?)
+        }
+    };
+    Ok(found?)
 }
 
 /// Measures what no interpreter takes part in.
@@ -54,7 +69,8 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         profiled = false;
         no_profile(&mut found, &reason);
     }
-    if profiled || [Part::Start, Part::Imports, Part::Commands, Part::Memory].into_iter().any(|part| args.wants(part)) {
+    let with_packages = [Part::Start, Part::Imports, Part::Commands, Part::Memory, Part::Encodings];
+    if profiled || with_packages.into_iter().any(|part| args.wants(part)) {
         step("environments");
         let subjects = Subjects::prepare(python, variations::on(python))?;
         found.packages = subjects.packages()?;
@@ -97,6 +113,11 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
                 Err(reason) => no_profile(&mut found, &reason),
             }
             timed(&mut found, Part::Profile);
+        }
+        if args.wants(Part::Encodings) {
+            step("encodings");
+            found.encodings = Some(encodings::measure(&subjects, &args.works(), args.runs)?);
+            timed(&mut found, Part::Encodings);
         }
     }
     if args.wants(Part::Scale) {
