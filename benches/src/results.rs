@@ -110,7 +110,7 @@ pub struct OnInterpreter {
     pub scale: Option<Scale>,
     /// Counts of instructions.
     pub instructions: Option<Vec<Instructions>>,
-    /// Ways to say which words hold addresses.
+    /// Ways to say which words of copies are to be changed.
     #[serde(default)]
     pub encodings: Option<Encodings>,
     /// Where the time of imports goes.
@@ -342,10 +342,10 @@ impl OnInterpreter {
             ("commands", update(&mut self.commands, other.commands, measured)),
             ("memory", update(&mut self.memory, other.memory, memory)),
             ("profile", update(&mut self.profile, other.profile, |new, old| new.name == old.name)),
+            ("encodings", Encodings::update(&mut self.encodings, other.encodings)),
         ];
         replace(&mut self.scale, other.scale);
         replace(&mut self.instructions, other.instructions);
-        replace(&mut self.encodings, other.encodings);
         replace(&mut self.start_profile, other.start_profile);
         update(&mut self.from_start_profile, other.from_start_profile, |new, old| new.name == old.name);
         let is_kept = |part: &str| kept.contains(&(part, true));
@@ -438,6 +438,41 @@ mod tests {
         assert_eq!(found(&all), (vec![7, 8], 14));
         all.merge(with(&[("rich", 3), ("json", 3), ("pip", 1)], 9, 6)).unwrap();
         assert_eq!(found(&all), (vec![9], 6));
+    }
+
+    #[test]
+    fn encodings_of_imports_that_were_not_measured_again_are_kept() {
+        let with = |names: &[&str], image_bytes| {
+            let encoded = |name: &&str| Encoded {
+                name: (*name).to_owned(),
+                units: image_bytes as usize,
+                bytes: 0,
+                changed: 0,
+                tables: BTreeMap::new(),
+                copy: Vec::new(),
+                seconds: BTreeMap::new(),
+            };
+            let works = names.iter().map(encoded).collect();
+            let mut results = results("x", "a", &[]);
+            results.interpreters[0].encodings =
+                Some(Encodings { image_bytes, pyc_bytes: 1, tables: BTreeMap::new(), works });
+            let made = Made { format: image_bytes as u32, loader: "00".to_owned() };
+            results.interpreters[0].made = [("encodings".to_owned(), [made].into())].into();
+            results
+        };
+        let found = |all: &Results| {
+            let encodings = all.interpreters[0].encodings.as_ref().unwrap();
+            let works: Vec<(&str, usize)> =
+                encodings.works.iter().map(|work| (work.name.as_str(), work.units)).collect();
+            (format!("{works:?}"), encodings.image_bytes, all.interpreters[0].made["encodings"].len())
+        };
+        let mut all = with(&["boto3", "sympy"], 1);
+        all.merge(results("x", "a", &[])).unwrap();
+        assert_eq!(found(&all), (r#"[("boto3", 1), ("sympy", 1)]"#.to_owned(), 1, 1));
+        all.merge(with(&["sympy"], 2)).unwrap();
+        assert_eq!(found(&all), (r#"[("boto3", 1), ("sympy", 2)]"#.to_owned(), 2, 2));
+        all.merge(with(&["boto3", "sympy"], 3)).unwrap();
+        assert_eq!(found(&all), (r#"[("boto3", 3), ("sympy", 3)]"#.to_owned(), 3, 1));
     }
 
     #[test]

@@ -1,14 +1,13 @@
-//! Ways to say which words of a unit hold addresses: how large the tables of a real image are, and how quickly its units are
-//! copied and moved with them.
+//! Ways to say which words of a unit are to be changed where it is copied: how large tables of a real image would be, and how
+//! quickly its units are copied and changed with them.
 
 pub mod child;
 mod tables;
 mod units;
 
-use std::collections::BTreeMap;
 use std::env;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cds_tests::process::Run;
 
 use crate::launch::{launch, launch_warm};
@@ -16,7 +15,7 @@ use crate::results::{Encodings, Way};
 use crate::ways::Subjects;
 use crate::works::Work;
 
-/// Name of the hidden subcommand that measures the units of one import.
+/// Name of the hidden subcommand that is the measurement.
 pub const COMMAND: &str = "compare-encodings";
 
 /// What is imported.
@@ -25,39 +24,44 @@ const NAMES: [&str; 2] = ["boto3", "sympy"];
 /// Rounds for each one that was asked for: one takes some milliseconds.
 const ROUNDS: usize = 10;
 
-/// Prints the names of the modules that an import adds.
+/// Prints how many modules came from the image, and the names of those that an import adds and that have a source.
 const ADDED: &str = "\
-import sys
+import sys, cds_loader
 before = set(sys.modules)
 for name in sys.argv[1:]: __import__(name)
-print(*sys.modules.keys() - before)";
+print(cds_loader.status()['served'])
+origin = lambda name: str(getattr(sys.modules[name].__dict__.get('__spec__'), 'origin', None))
+print(*(name for name in sys.modules.keys() - before if origin(name).endswith('.py')))";
 
-/// Measures each encoding for the image of the environment and those of the works that are among [`NAMES`].
-pub fn measure(subjects: &Subjects, works: &[Work], runs: usize) -> Result<Encodings> {
-    let mut found = Encodings {
-        image_bytes: subjects.built.image_bytes,
-        pyc_bytes: subjects.built.pyc_bytes,
-        tables: BTreeMap::new(),
-        works: Vec::new(),
-    };
-    for work in works.iter().filter(|work| NAMES.contains(&work.name)) {
-        let (tables, encoded) = one(subjects, work, runs).with_context(|| format!("the units of {}", work.name))?;
-        found.tables = tables;
-        found.works.push(encoded);
-    }
-    Ok(found)
+fn works(all: &[Work]) -> impl Iterator<Item = &Work> {
+    all.iter().filter(|work| NAMES.contains(&work.name))
 }
 
-/// The units of one import, in a process of its own: a peak of memory here would be seen in whatever is started later.
-fn one(subjects: &Subjects, work: &Work, runs: usize) -> Result<child::Found> {
-    let run = subjects.start(Way::Image).python().args(["-P", "-c", ADDED]).args(work.modules);
-    let added = launch(run)?.stdout;
+/// Why nothing of these works is measured.
+pub fn impossible(all: &[Work]) -> Option<String> {
+    works(all).next().is_none().then(|| format!("it is of {} only", NAMES.join(", ")))
+}
+
+/// Measures each encoding for the image of the environment and those of the works that are among [`NAMES`]. In a process of its own: the kernel counts
+/// a peak of memory of this one as that of whatever it starts later.
+pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Encodings> {
+    let imports: child::Imports = works(all).map(|work| added(subjects, work)).collect::<Result<_>>()?;
     let program = env::current_exe().context("this program does not know its own path")?;
-    let rounds = (runs * ROUNDS).to_string();
-    eprintln!("  {}", work.name);
-    let run = || {
-        let run = Run::new(&program).arg(COMMAND).arg(subjects.image.image()).args([&*rounds, work.name]);
-        run.args(added.split_whitespace())
-    };
-    serde_json::from_str(&launch_warm(run)?.stdout).context("the process printed something else")
+    let (rounds, imports) = ((runs * ROUNDS).to_string(), serde_json::to_string(&imports)?);
+    let run = || Run::new(&program).arg(COMMAND).arg(subjects.image.image()).args([&rounds, &imports]);
+    let (tables, works) = serde_json::from_str::<child::Found>(&launch_warm(run)?.stdout)
+        .context("the process printed something else")?;
+    let built = &subjects.built;
+    Ok(Encodings { image_bytes: built.image_bytes, pyc_bytes: built.pyc_bytes, tables, works })
+}
+
+/// The modules that come from the image in an import.
+fn added(subjects: &Subjects, work: &Work) -> Result<(String, Vec<String>)> {
+    let run = subjects.start(Way::Image).python().args(["-P", "-c", ADDED]).args(work.modules);
+    let printed = launch(run)?.stdout;
+    let mut words = printed.split_whitespace();
+    let served = words.next().and_then(|number| number.parse::<usize>().ok()).context("no number of modules")?;
+    let names: Vec<String> = words.map(str::to_owned).collect();
+    ensure!(served >= names.len(), "{served} of {} modules of {} came from the image", names.len(), work.name);
+    Ok((work.name.to_owned(), names))
 }

@@ -1,24 +1,30 @@
 //! How far each figure to reach could go, by what was measured of everything that no image can spare.
 
-use crate::report::ratios::{self, FROM_START, IMPORT, all as ratios_of, mean, middle};
-use crate::report::targets::{OVER_CDS, OVER_PYC, START, Target, Value, plain, target, titled, worst};
+use crate::report::ratios::{self, FROM_START, IMPORT, middle};
+use crate::report::targets::{OVER_CDS, OVER_PYC, START, Target, Value, plain, target, titled, within_interval, worst};
 use crate::results::{Measured, OnInterpreter, Results, Step, Way};
+use crate::statistics::Ratio;
 
 /// The bounds that the results have values for, beside what is wanted of the figure.
 fn all(results: &Results) -> Vec<Target> {
-    let new = |name, bound, value: &dyn Fn(&OnInterpreter) -> Value| target(results, name, bound, "", value);
+    let within = |name, bound, ratio: &dyn Fn(&OnInterpreter) -> Option<Ratio>| {
+        within_interval(results, name, bound, "", &|on| plain(ratio(on).map(|ratio| ratio.value)), ratio)
+    };
+    let from_start = |on: &OnInterpreter| -> Value { worst(OVER_CDS, &over_limit_from_start(on)) };
     let mut all = vec![
-        new("import: `.pyc` / limit, geometric mean", OVER_PYC, &|on| {
-            plain(mean(&ratios_of(on, Way::Pyc, Way::Limit, IMPORT)))
+        within("import: `.pyc` / limit, geometric mean", OVER_PYC, &|on| {
+            ratios::mean_within(on, Way::Pyc, Way::Limit, IMPORT)
         }),
-        new(
+        target(
+            results,
             "import from start: code-data-share / limit after a start that costs nothing, every package",
             OVER_CDS,
-            &|on| worst(OVER_CDS, &over_limit_from_start(on)),
+            "",
+            &from_start,
         ),
-        new("`python -c pass`: with a `.pth` file / without", START, &|on| plain(ratios::start(on, Step::Pth))),
-        new("`python -c pass`: with an extension module in a `.pth` file / without", START, &|on| {
-            plain(ratios::start(on, Step::Extension))
+        within("`python -c pass`: with a `.pth` file / without", START, &|on| ratios::start_within(on, Step::Pth)),
+        within("`python -c pass`: with an extension module in a `.pth` file / without", START, &|on| {
+            ratios::start_within(on, Step::Extension)
         }),
     ];
     all.retain(|bound| bound.reached.is_some());
@@ -46,7 +52,8 @@ pub fn table(text: &mut String, results: &Results) {
               take the limit's time, and in a start neither loader nor image take any: what is left is a `.pth` file, or one \
               that imports an extension module. From the start on there is left, beside the limit's time, what the image's own \
               process takes around the import, without what its start takes longer than one without an image. Bold is a bound \
-              that is short of the target. Better than a bound can be only what makes importlib itself quicker, or takes from \
+              that is short of the target, italic one whose interval is not. Of image / limit the bound is 1, by what the limit is: a \
+              target below that needs an import that is quicker than importlib's own with everything in memory. Better than a bound can be only what makes importlib itself quicker, or takes from \
               the image what a start imports after the loader.\n\n";
     *text += &titled(&bounds, "within reach");
     *text += "\n";
@@ -100,11 +107,11 @@ mod tests {
         for line in [
             "| figure | target | within reach | 3.11.7 shared | 3.13.0 shared |",
             // 2 and 1.5.
-            "| import: `.pyc` / limit, geometric mean | ≥ 1.6 | yes | 1.732 | – |",
+            "| import: `.pyc` / limit, geometric mean | ≥ 1.6 | yes | 1.732, 1.732–1.732 | – |",
             // (16 - 10) / (1 + 2) and (17 - 10) / (1 + 6).
             "every package | ≥ 1.25 | **no** | **1.000 (rich)** | – |",
-            "| `python -c pass`: with a `.pth` file / without | ≤ 1.02 | yes | 1.010 | – |",
-            "in a `.pth` file / without | ≤ 1.02 | **no** | **1.040** | – |",
+            "| `python -c pass`: with a `.pth` file / without | ≤ 1.02 | yes | 1.010, 1.010–1.010 | – |",
+            "in a `.pth` file / without | ≤ 1.02 | **no** | **1.040, 1.040–1.040** | – |",
         ] {
             assert!(text.contains(line), "no `{line}` in {text}");
         }
@@ -122,7 +129,7 @@ mod tests {
         for imports in [vec![row], vec![pass(), without]] {
             let mut text = String::new();
             table(&mut text, &results(OnInterpreter { imports: Some(imports), ..OnInterpreter::default() }));
-            assert!(text.contains("| ≥ 1.6 | yes | 2.000 | – |"), "{text}");
+            assert!(text.contains("| ≥ 1.6 | yes | 2.000, 2.000–2.000 | – |"), "{text}");
             assert!(!text.contains("code-data-share") && !text.contains("without |"), "{text}");
         }
     }
@@ -137,7 +144,7 @@ mod tests {
                 let steps = steps.map(|(step, seconds)| (step, samples(0.0, seconds))).into();
                 let start = Some(Starts { steps, ..Starts::default() });
                 let on = OnInterpreter { imports: Some(vec![row]), start, ..OnInterpreter::default() };
-                let measured = ratios_of(&on, Way::Cds, Way::Image, FROM_START)[0].1;
+                let measured = ratios::all(&on, Way::Cds, Way::Image, FROM_START)[0].1;
                 let bound = over_limit_from_start(&on)[0].1;
                 assert!(measured <= bound, "{measured} {bound}: {pyc_around} {image} {surplus}");
                 // With the limit's time and a start that costs nothing it is the bound.

@@ -17,8 +17,9 @@ const INTRODUCTION: &str = "\
 
 Made by `cargo run --release --bin bench` (see [benchmarking.md](benchmarking.md)), as a whole: nothing here is typed by
 hand. Times are medians of runs in turns, ratios are of medians, intervals are bootstrapped and hold 99 %. All files are in the page
-cache: a process that read from the disk is run again. Processes run in quiet moments of the machine, with free memory that has been
-written to just before.
+cache: a process that read from the disk is run again. Processes wait for quiet moments of the machine, and have free memory that has been
+written to just before. A dash is what was not measured, is not meant for this interpreter, or cannot be told: the kernel does not say the peak of
+a process that was smaller than the measuring one. Of interpreters *static* is an executable that is not PIE, *shared* one with a shared libpython.
 
 | way | what it is |
 |---|---|
@@ -46,9 +47,11 @@ pub fn document(results: &Results, figures: &[Figure]) -> String {
     if results.machine.busy() {
         text += BUSY;
     }
+    noisiest(&mut text, results);
     made::warning(&mut text, results);
     text += "## Figures to reach\n\nBold is missed; italic is missed by the value, but not by all of its interval, so that repeating the \
-             measurement might decide it; in parentheses the package that is furthest from the target. `python -c pass` is of the \
+             measurement might decide it; in parentheses the package that is furthest from the target, and of how many packages it is missed. A figure without an interval \
+             is one that does not vary, or of few repetitions. `python -c pass` is of the \
              rounds of *the start, step by step* where there are any, else of those of the imports.\n\n";
     text += &targets::table(&targets::all(results));
     text += "\n";
@@ -161,6 +164,23 @@ fn remarks(text: &mut String, on: &OnInterpreter) {
     }
 }
 
+/// The part whose processes waited most often in vain for a quiet moment, if any did.
+fn noisiest(text: &mut String, results: &Results) {
+    let all =
+        results.interpreters.iter().flat_map(|on| on.quiet.iter().map(move |(part, moments)| (on, part, moments)));
+    let share = |moments: &Moments| moments.slow as f64 / moments.processes.max(1) as f64;
+    let most = all.filter(|(.., moments)| moments.slow > 0).max_by(|(.., a), (.., b)| share(a).total_cmp(&share(b)));
+    if let Some((on, part, Moments { processes, slow, .. })) = most {
+        let (slow, processes) = (grouped(*slow as f64), grouped(*processes as f64));
+        let _ = writeln!(
+            text,
+            "Not every process found a quiet moment: the remarks of each interpreter count them. It was worst for the part {part} on CPython {}, where \
+             the machine was slower than at its best before or after {slow} of {processes} processes.\n",
+            short(&on.label)
+        );
+    }
+}
+
 /// What a reader must know of a part; nothing if all was quiet.
 fn disturbed(part: &str, moments: Moments) -> Option<String> {
     let Moments { processes, again, slow } = moments;
@@ -193,6 +213,33 @@ fn packages(text: &mut String, results: &Results) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::Machine;
+
+    #[test]
+    fn the_noisiest_part_is_named() {
+        let on = |label: &str, quiet: &[(&str, usize, usize)]| OnInterpreter {
+            label: label.to_owned(),
+            quiet: quiet
+                .iter()
+                .map(|&(part, processes, slow)| (part.to_owned(), Moments { processes, again: 0, slow }))
+                .collect(),
+            ..OnInterpreter::default()
+        };
+        let said = |interpreters: Vec<OnInterpreter>| {
+            let machine =
+                Machine { processor: String::new(), processors: 2, kernel: String::new(), load: String::new() };
+            let mut text = String::new();
+            noisiest(&mut text, &Results { machine, version: String::new(), interpreters, pages: None });
+            text
+        };
+        let text = said(vec![
+            on("3.11.7-shared", &[("start", 100, 30), ("scale", 1000, 31)]),
+            on("3.14.8-static", &[("imports", 2000, 1000)]),
+        ]);
+        assert!(text.contains("the part imports on CPython 3.14.8 static,"), "{text}");
+        assert!(text.contains("before or after 1 000 of 2 000 processes."), "{text}");
+        assert_eq!(said(vec![on("3.11.7-shared", &[("start", 100, 0)]), on("3.13.0-shared", &[])]), "");
+    }
 
     #[test]
     fn what_was_disturbed_is_told_if_there_was_anything() {

@@ -131,8 +131,8 @@ pub fn in_the_way(text: &mut String, results: &Results) {
         return;
     }
     *text += "What stands between the image and the limit where the figure is missed: the places that the image spends most more time in, by \
-              the profiles below. Per cent are of the limit's own time, the mean of the packages; ms are of all packages together, each the \
-              median of its rounds, with the standard error; what is less than twice that is left out. *In the profile* is image / limit by \
+              the profiles below. Per cent are of the limit's own time, the mean of the packages, and decide which is most; ms are of all packages together, so that those \
+              that take long weigh more, each the median of its rounds, with the standard error; what is less than twice that is left out. *In the profile* is image / limit by \
               the medians of what was sampled, beside the figure of the same packages. Where the two are far from each other, most runs of \
               some package were in slow moments one way and not the other: the profile does not show what the figure says then, and per \
               cent and ms are those of the profile.\n\n";

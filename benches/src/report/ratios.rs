@@ -81,6 +81,12 @@ pub fn start(on: &OnInterpreter, step: Step) -> Option<f64> {
     Some(middle(step)? / middle(Step::None)?)
 }
 
+/// The same with its interval.
+pub fn start_within(on: &OnInterpreter, step: Step) -> Option<Ratio> {
+    let start = on.start.as_ref()?;
+    Some(Ratio::of(start.processes(step)?, start.processes(Step::None)?))
+}
+
 /// The program that does nothing, with the image over without: of the part about the start, which has more rounds, else of
 /// the imports.
 pub fn pass(on: &OnInterpreter) -> Option<f64> {
@@ -89,11 +95,7 @@ pub fn pass(on: &OnInterpreter) -> Option<f64> {
 
 /// The same with its interval.
 pub fn pass_within(on: &OnInterpreter) -> Option<Ratio> {
-    let of_steps = || {
-        let start = on.start.as_ref()?;
-        Some(Ratio::of(start.processes(Step::Image)?, start.processes(Step::None)?))
-    };
-    of_steps().or_else(|| ratio(pass_row(on)?, Way::Image, Way::Pyc, PROCESS))
+    start_within(on, Step::Image).or_else(|| ratio(pass_row(on)?, Way::Image, Way::Pyc, PROCESS))
 }
 
 fn imported_pass(on: &OnInterpreter) -> Option<f64> {

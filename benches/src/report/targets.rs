@@ -62,6 +62,15 @@ impl Bound {
         }
     }
 
+    /// Whether a value is what is wanted, with its interval where there is one.
+    fn state(self, value: f64, within: Option<Ratio>) -> State {
+        match within {
+            _ if self.holds(value) => State::Reached,
+            Some(Ratio { low, high, .. }) if self.holds(low) || self.holds(high) => State::Undecided,
+            _ => State::Missed,
+        }
+    }
+
     /// The value if it is not what is wanted.
     pub(super) fn missed(self, value: Value) -> Option<f64> {
         value.map(|(value, _)| value).filter(|&value| !self.holds(value))
@@ -124,31 +133,15 @@ fn times(results: &Results) -> Vec<Target> {
         move |on: &OnInterpreter| (on.linking == linking).then(|| over_limit(on, Way::Image))?
     };
     let limit_within = |on: &OnInterpreter| ratios::mean_within(on, Way::Image, Way::Limit, IMPORT);
-    let cds = |of: Of| move |on: &OnInterpreter| worst(OVER_CDS, &ratios_of(on, Way::Cds, Way::Image, of));
-    let cds_within = |of: Of| {
-        move |on: &OnInterpreter| {
-            let (name, _) = OVER_CDS.worst(&ratios_of(on, Way::Cds, Way::Image, of))?;
-            ratios::of_one(on, name, Way::Cds, Way::Image, of)
-        }
-    };
+    let cds = |name, of| every_package(results, name, OVER_CDS, (Way::Cds, Way::Image, of));
     vec![
         new("import: image / limit, geometric mean, non-PIE", NON_PIE, &limit("static"), &limit_within),
         new("import: image / limit, geometric mean, shared libpython", SHARED, &limit("shared"), &limit_within),
         new("import: `.pyc` / image, geometric mean", OVER_PYC, &|on| pyc_over(on, Way::Image), &|on| {
             ratios::mean_within(on, Way::Pyc, Way::Image, IMPORT)
         }),
-        new(
-            "import from start: code-data-share / image, every package",
-            OVER_CDS,
-            &cds(FROM_START),
-            &cds_within(FROM_START),
-        ),
-        new(
-            "import inside the process: code-data-share / image, every package",
-            OVER_CDS,
-            &cds(IMPORT),
-            &cds_within(IMPORT),
-        ),
+        cds("import from start: code-data-share / image, every package", FROM_START),
+        cds("import inside the process: code-data-share / image, every package", IMPORT),
         new("`python -c pass`: with image / without", START, &|on| plain(ratios::pass(on)), &ratios::pass_within),
         new(
             "import of three modules: image of 8 000 / of these three, time of the process",
@@ -166,17 +159,13 @@ fn times(results: &Results) -> Vec<Target> {
 }
 
 fn memory(results: &Results) -> Vec<Target> {
-    let peak_within = |on: &OnInterpreter| {
-        let (name, _) = RESIDENT.worst(&ratios_of(on, Way::Image, Way::Pyc, PEAK))?;
-        ratios::of_one(on, name, Way::Image, Way::Pyc, PEAK)
-    };
     let new = |name, bound, value: ValueOf, within: Within| within_interval(results, name, bound, "", value, within);
     vec![
-        new(
+        every_package(
+            results,
             "peak RSS of one process: image / `.pyc`, every package",
             RESIDENT,
-            &|on| peak(on, Way::Image),
-            &peak_within,
+            (Way::Image, Way::Pyc, PEAK),
         ),
         new(
             "import of three modules: image of 8 000 / of these three, peak RSS",
@@ -266,7 +255,7 @@ pub(super) fn target(results: &Results, name: &'static str, bound: Bound, unit: 
 }
 
 /// The same, with an interval behind it where there is one.
-fn within_interval(
+pub(super) fn within_interval(
     results: &Results,
     name: &'static str,
     bound: Bound,
@@ -274,17 +263,39 @@ fn within_interval(
     value: ValueOf,
     within: Within,
 ) -> Target {
-    let cell = |on| {
+    with_cells(results, name, bound, unit, |on| {
         let (value, more) = value(on)?;
         let within = within(on);
-        let state = match within {
-            _ if bound.holds(value) => State::Reached,
-            Some(Ratio { low, high, .. }) if bound.holds(low) || bound.holds(high) => State::Undecided,
-            _ => State::Missed,
-        };
         let range = within.map_or_else(String::new, |ratio| format!(", {}", interval(Some(ratio))));
-        Some((format!("{value:.3}{unit}{more}{range}"), state))
-    };
+        Some((format!("{value:.3}{unit}{more}{range}"), bound.state(value, within)))
+    })
+}
+
+/// Of the ratio of two ways, which each package is to reach: the package that is furthest from it, how many of all miss it, and the
+/// interval of that one. What any of them certainly misses is missed.
+fn every_package(results: &Results, name: &'static str, bound: Bound, (above, below, of): (Way, Way, Of)) -> Target {
+    with_cells(results, name, bound, "", |on| {
+        let ratios = ratios_of(on, above, below, of);
+        let (furthest, value) = bound.worst(&ratios)?;
+        let within = |name| ratios::of_one(on, name, above, below, of);
+        let states: Vec<State> = ratios.iter().map(|&(name, value)| bound.state(value, within(name))).collect();
+        let many = match states.iter().filter(|state| **state != State::Reached).count() {
+            0 => String::new(),
+            missed => format!("; {missed} of {}", states.len()),
+        };
+        let range = interval(within(furthest));
+        Some((format!("{value:.3} ({furthest}{many}), {range}"), states.into_iter().max()?))
+    })
+}
+
+/// With the cell of each interpreter.
+fn with_cells(
+    results: &Results,
+    name: &'static str,
+    bound: Bound,
+    unit: &str,
+    cell: impl Fn(&OnInterpreter) -> Option<(String, State)>,
+) -> Target {
     let values: Vec<Option<(String, State)>> = results.interpreters.iter().map(cell).collect();
     let reached = values.iter().flatten().map(|(_, state)| *state).max();
     let sign = match bound {
@@ -366,8 +377,11 @@ mod tests {
         assert_eq!(value("limit, geometric mean, shared"), is("1.414, 1.414–1.414", State::Missed));
         assert_eq!(value("`.pyc` / image"), is("2.828, 2.828–2.828", State::Reached));
         // (1.5 - 0.5) / (1 - 0.5) and (2.2 - 0.5) / (2 - 0.5): what every process costs counts for neither.
-        assert_eq!(value("from start: code-data-share"), is("1.133 (rich), 1.133–1.133", State::Missed));
-        assert_eq!(value("inside the process: code-data-share"), is("1.100 (rich), 1.100–1.100", State::Missed));
+        assert_eq!(value("from start: code-data-share"), is("1.133 (rich; 1 of 2), 1.133–1.133", State::Missed));
+        assert_eq!(
+            value("inside the process: code-data-share"),
+            is("1.100 (rich; 1 of 2), 1.100–1.100", State::Missed)
+        );
         assert_eq!(value("-c pass"), is("1.010, 1.010–1.010", State::Reached));
         // What does nothing does not count among the packages.
         assert_eq!(value("peak RSS of one"), is("0.500 (json), 0.500–0.500", State::Reached));
@@ -399,5 +413,31 @@ mod tests {
         let line = "| **no** | 0.900, 0.700–1.300 | *1.100, 0.900–1.300* | **1.100, 1.050–1.300** |";
         assert!(text.contains(line), "{text}");
         assert!(table(&[target(2)]).contains("| *not decided* |"));
+    }
+
+    #[test]
+    fn what_one_package_certainly_misses_is_missed() {
+        let row = |name: &str, image: [f64; 3], cds: [f64; 3]| {
+            let of = |values: [f64; 3]| Outcome::Measured(Samples { import: values.to_vec(), ..Samples::default() });
+            let ways = [(Way::Image, of(image)), (Way::Cds, of(cds))].into();
+            Measured { name: name.to_owned(), program: String::new(), ways, nothing: Vec::new() }
+        };
+        let state = |rows: Vec<Measured>| {
+            let machine =
+                Machine { processor: String::new(), processors: 2, kernel: String::new(), load: String::new() };
+            let interpreters = vec![OnInterpreter { imports: Some(rows), ..OnInterpreter::default() }];
+            let results = Results { machine, version: String::new(), interpreters, pages: None };
+            let target = every_package(&results, "x", OVER_CDS, (Way::Cds, Way::Image, IMPORT));
+            (target.reached.unwrap(), target.values[0].clone().unwrap().0)
+        };
+        // The furthest one may be anything, for it varies.
+        let json = || row("json", [1.0; 3], [0.5, 1.0, 3.0]);
+        let (reached, said) = state(vec![json()]);
+        assert_eq!(reached, State::Undecided);
+        assert!(said.starts_with("1.000 (json; 1 of 1), 0.500–3.000"), "{said}");
+        let (reached, said) = state(vec![json(), row("rich", [1.0; 3], [1.2; 3]), row("pip", [1.0; 3], [1.3; 3])]);
+        assert_eq!(reached, State::Missed);
+        assert!(said.starts_with("1.000 (json; 2 of 3), "), "{said}");
+        assert_eq!(state(vec![row("pip", [1.0; 3], [1.3; 3])]).1, "1.300 (pip), 1.300–1.300");
     }
 }

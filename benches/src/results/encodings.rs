@@ -1,14 +1,14 @@
-//! What it costs to know which words hold addresses.
+//! What it costs to know which words of a copied unit are to be changed.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How a unit can say which of its words hold addresses that have to be moved.
+/// How a unit can say which of its words hold addresses or stand for strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// By what is in the words: every word is looked at, and there is no table.
+    /// By what is in the words, as in images: every word is looked at, and there is no table.
     Windows,
     /// Distances from one word to the next, as varints.
     Distances,
@@ -55,10 +55,25 @@ pub struct Encoded {
     pub units: usize,
     /// Bytes of their objects.
     pub bytes: u64,
-    /// Words of them that are moved.
-    pub moved: u64,
+    /// Words of them that are changed: to addresses that have moved, to strings.
+    pub changed: u64,
     /// Bytes of the tables of these units.
     pub tables: BTreeMap<Encoding, u64>,
-    /// Seconds to copy all of them and to move the words of the copies; value `i` of two encodings is of the same round.
+    /// Seconds to copy all of them, and nothing else.
+    pub copy: Vec<f64>,
+    /// Seconds to copy all of them and to change the words of the copies; value `i` of any two is of the same round.
     pub seconds: BTreeMap<Encoding, Vec<f64>>,
+}
+
+impl Encodings {
+    /// Takes over what another run has found; whether imports remain that it has not.
+    pub fn update(here: &mut Option<Encodings>, other: Option<Encodings>) -> bool {
+        let Some(mut other) = other else { return here.is_some() };
+        let is_new = |old: &Encoded| !other.works.iter().any(|new| new.name == old.name);
+        let remaining: Vec<Encoded> = here.take().into_iter().flat_map(|all| all.works).filter(is_new).collect();
+        let remains = !remaining.is_empty();
+        other.works.splice(..0, remaining);
+        *here = Some(other);
+        remains
+    }
 }

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(long)]
     pub folder: bool,
 
-    /// Rounds, ten times as many in the part `start`; in each, every way has its turn, in changing order. One more comes
+    /// Rounds, ten times as many in the parts `start` and `encodings`; in each, every way has its turn, in changing order. One more comes
     /// first and is not counted
     #[arg(long, value_name = "N", default_value_t = 21, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub runs: usize,
@@ -91,10 +91,9 @@ pub enum Child {
         image: PathBuf,
         /// Rounds
         rounds: usize,
-        /// What is imported
-        name: String,
-        /// Modules; those that the image has no code of are left out
-        modules: Vec<String>,
+        /// Names of imports, each with the names of its modules
+        #[arg(value_parser = |text: &str| serde_json::from_str::<encodings::child::Imports>(text))]
+        imports: encodings::child::Imports,
     },
 }
 
@@ -116,7 +115,7 @@ pub enum Part {
     Instructions,
     /// Where the time of an import goes, by perf: json, requests, boto3, sympy
     Profile,
-    /// Ways to say which words hold addresses, of an image's units: boto3, sympy
+    /// Ways to say which words of an image's units are to be changed: boto3, sympy
     Encodings,
     /// Ways to get pages that have to be changed, without any interpreter
     Pages,

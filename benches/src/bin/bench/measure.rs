@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use cds_benches::machine::Machine;
 use cds_benches::results::{Made, OnInterpreter, Results};
 use cds_benches::ways::Subjects;
+use cds_benches::works::Work;
 use cds_benches::{
     choose, commands, encodings, imports, instructions, memory, pages, profile, quiet, scale, start, variations,
 };
@@ -32,8 +33,8 @@ pub fn child(child: &Child) -> Result<String> {
         Child::ChangePages { file, way, piece, changed } => {
             serde_json::to_string(&pages::child::measure(file, *way, *piece, *changed)?)
         }
-        Child::CompareEncodings { image, rounds, name, modules } => {
-            serde_json::to_string(&encodings::child::measure(image, *rounds, name, modules)?)
+        Child::CompareEncodings { image, rounds, imports } => {
+            serde_json::to_string(&encodings::child::measure(image, *rounds, imports)?)
         }
     };
     Ok(found?)
@@ -64,13 +65,15 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
         done(found, part);
         found.quiet.insert(part.name(), quiet::counted());
     };
-    let mut profiled = args.wants(Part::Profile);
-    if let Some(reason) = profile::impossible(&args.works()).filter(|_| profiled) {
-        profiled = false;
-        no_profile(&mut found, &reason);
-    }
-    let with_packages = [Part::Start, Part::Imports, Part::Commands, Part::Memory, Part::Encodings];
-    if profiled || with_packages.into_iter().any(|part| args.wants(part)) {
+    let mut wants = |part, impossible: fn(&[Work]) -> Option<String>| {
+        let reason = args.wants(part).then(|| impossible(&args.works()));
+        reason.as_ref().into_iter().flatten().for_each(|reason| left_out(&mut found, part, reason));
+        reason == Some(None)
+    };
+    let profiled = wants(Part::Profile, profile::impossible);
+    let encoded = wants(Part::Encodings, encodings::impossible);
+    let with_packages = [Part::Start, Part::Imports, Part::Commands, Part::Memory];
+    if profiled || encoded || with_packages.into_iter().any(|part| args.wants(part)) {
         step("environments");
         let subjects = Subjects::prepare(python, variations::on(python))?;
         found.packages = subjects.packages()?;
@@ -110,11 +113,11 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
                     found.from_start_profile = Some(profiles.from_start);
                     found.remarks.extend(profiles.remarks);
                 }
-                Err(reason) => no_profile(&mut found, &reason),
+                Err(reason) => left_out(&mut found, Part::Profile, &reason),
             }
             timed(&mut found, Part::Profile);
         }
-        if args.wants(Part::Encodings) {
+        if encoded {
             step("encodings");
             found.encodings = Some(encodings::measure(&subjects, &args.works(), args.runs)?);
             timed(&mut found, Part::Encodings);
@@ -135,8 +138,8 @@ fn one(args: &Args, python: &Interpreter) -> Result<OnInterpreter> {
 }
 
 /// Says that a part is left out, now and in the report.
-fn no_profile(found: &mut OnInterpreter, reason: &str) {
-    let remark = format!("the part `profile`: {reason}");
+fn left_out(found: &mut OnInterpreter, part: Part, reason: &str) {
+    let remark = format!("the part `{}`: {reason}", part.name());
     eprintln!("  not measured: {remark}");
     found.remarks.push(remark);
 }

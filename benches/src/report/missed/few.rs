@@ -15,9 +15,9 @@ pub fn in_the_way(text: &mut String, results: &Results) {
     let columns = [
         "",
         "page faults, more",
-        "peak RSS, of three",
-        "peak RSS, more",
-        "instructions, of three",
+        "peak RSS of three, MB",
+        "peak RSS, more, MB",
+        "instructions of three",
         "instructions, more",
     ];
     super::table(text, results, said, &columns.map(str::to_owned), |on| row(on).into_iter().collect());

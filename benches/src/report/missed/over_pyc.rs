@@ -21,7 +21,7 @@ pub fn in_the_way(text: &mut String, results: &Results) {
         "What stands between the image and {wanted} times the speed of `.pyc` files where the figure is missed: what no image \
          spares is the limit's, which runs the bodies of the modules, importlib and `dlopen`. Shares are of the time from \
          `.pyc` files, by the profiles below, the mean of their packages, of medians of the runs, so that they need not add up; \
-         what the image adds and spares are with the standard error. The last columns are of the imports: what the image \
+         what the image adds and spares are with the standard error, and not certain where they are less than twice that. The last columns are of the imports: what the image \
          may take over the limit where `.pyc` / image is {wanted}, and what it takes; below 0 not even the limit is so \
          quick.",
         wanted = OVER_PYC.wanted()
@@ -63,7 +63,8 @@ fn row(on: &OnInterpreter) -> Option<Vec<String>> {
 /// A share with its error.
 fn with_error(share: Difference) -> String {
     let value = signed(share.value, |share| format!("{:.1}", share * 100.0));
-    format!("{value} ± {}", percent(share.error))
+    let uncertain = if share.value.abs() > 2.0 * share.error { "" } else { " (not certain)" };
+    format!("{value} ± {}{uncertain}", percent(share.error))
 }
 
 /// Parts of the time from `.pyc` files, the means of some packages.
@@ -147,7 +148,7 @@ mod tests {
         let rows = vec![Profiled { name: "json".to_owned(), frequency: 1000.0, ways, functions: Vec::new() }];
         let text = text(OnInterpreter { profile: Some(rows), ..on(6.4) });
         // Of 200 samples; 8 / 4 is a quarter above 1.6.
-        let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | +14.0 ± 9.9 % | +30.0 ± 11.6 % | json | +25.0 % | \
+        let line = "| 3.11.7 shared | 1.250 | 56.0 % | 40.0 % | 5.0 % | 10.0 % | 1.0 % | +14.0 ± 9.9 % (not certain) | +30.0 ± 11.6 % | json | +25.0 % | \
             +60.0 % |\n\n";
         assert!(text.ends_with(line), "{text}");
     }
