@@ -52,17 +52,14 @@ fn count(
     names: &[String],
 ) -> Result<Instructions> {
     let directory = environment.scratch.join("callgrind");
-    // The programs call `getppid` before and after the import.
-    let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).arg("-P");
-    let output = program(run).args(names).env("PYTHONHASHSEED", "0").ok()?;
+    let program = |run: Run| program(run).args(names);
+    let (output, [start, import]) = valgrind.between_calls(&directory, &environment.python, program)?;
     let modules = printed(&output.stdout)?.served;
     ensure!(modules >= MODULES as u64, "only {modules} modules came this way");
-    let parts = valgrind.parts(&directory)?;
-    ensure!(parts.len() == 2, "{} parts of a profile", parts.len());
-    let loader_start = in_loader(&directory, 1, parts[0])?;
-    let loader_import = in_loader(&directory, 2, parts[1])?;
+    let loader_start = in_loader(&directory, 1, start)?;
+    let loader_import = in_loader(&directory, 2, import)?;
     ensure!((loader_import > 0) == (way == Way::Image), "the loader ran {loader_import} instructions");
-    Ok(Instructions { way, modules, import: parts[1], loader_import, loader_start })
+    Ok(Instructions { way, modules, import, loader_import, loader_start })
 }
 
 /// Instructions in the loader's own file, of one part of a profile.

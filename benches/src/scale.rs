@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use cds_tests::environments::{Environment, kept};
 use cds_tests::interpreters::Interpreter;
 use cds_tests::valgrind::Valgrind;
@@ -125,16 +125,14 @@ fn build_alone(environment: &Environment, count: usize) -> Result<()> {
 fn counted(valgrind: &Valgrind, environment: &Environment, count: usize) -> Result<Counted> {
     let directory = environment.scratch.join("callgrind");
     let steps = |image: &Path| {
-        // The program calls `getppid` before and after the import.
-        let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).arg("-P");
-        let run = run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image).env("PYTHONHASHSEED", "0");
-        let output = run.arg(program("clock.py")).args(["image", &last(count)]).ok()?;
+        let program = |run: Run| {
+            let run = run.env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image);
+            run.arg(program("clock.py")).args(["image", &last(count)])
+        };
+        let (output, [start, import]) = valgrind.between_calls(&directory, &environment.python, program)?;
         let served = printed(&output.stdout)?.served;
         ensure!(served == IMPORTED, "{served} modules came from the image, not {IMPORTED}");
-        match *valgrind.parts(&directory)? {
-            [start, import] => Ok(Steps { start, import }),
-            ref parts => bail!("{} parts of a profile", parts.len()),
-        }
+        Ok(Steps { start, import })
     };
     Ok(Counted { image: steps(&file(environment, count))?, alone: steps(&file_alone(environment, count))? })
 }

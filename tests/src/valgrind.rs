@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::Trial;
 
-use crate::process::{Run, which};
+use crate::process::{Output, Run, which};
 
 /// Why trials are ignored without it.
 const NEEDED: &str = "needs valgrind";
@@ -115,6 +115,21 @@ impl Valgrind {
         let out = format!("--callgrind-out-file={}", directory.join("out").display());
         let run = Run::new(&self.program).args(["-q", "--tool=callgrind"]).arg(out);
         Ok(run.arg(format!("--dump-before={function}")))
+    }
+
+    /// Runs a program of `python` that calls `os.getppid` twice, with the same hash seed each time: what it printed, and the instructions
+    /// from its start to the first call and from there to the second, whose parts of the profile are left in `directory`.
+    pub fn between_calls(
+        &self,
+        directory: &Path,
+        python: &Path,
+        program: impl FnOnce(Run) -> Run,
+    ) -> Result<(Output, [u64; 2])> {
+        let run = program(self.callgrind(directory, "getppid")?.arg(python).arg("-P"));
+        let output = run.env("PYTHONHASHSEED", "0").ok()?;
+        let parts = self.parts(directory)?;
+        let two = parts.as_slice().try_into();
+        Ok((output, two.with_context(|| format!("{} parts of a profile, not 2", parts.len()))?))
     }
 
     /// The text of one part of what such a run has written; part 1 ends before the first call.

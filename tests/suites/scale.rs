@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cds_tests::environments::Environment;
 use cds_tests::files::write;
 use cds_tests::interpreters::{Interpreter, Interpreters};
@@ -59,9 +59,9 @@ fn count(valgrind: &Valgrind, environment: &Environment, image: &Path) -> Result
     let directory = environment.scratch.join("callgrind");
     let program = "import os, cds_loader; os.getppid(); import many.part00.module00; os.getppid(); \
                    print(cds_loader.status()['served'])";
-    let run = valgrind.callgrind(&directory, "getppid")?.arg(&environment.python).args(["-P", "-c", program]);
-    let run = run.env("PYTHONHASHSEED", "0").env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image);
-    let output = run.ok()?;
+    let (output, counts) = valgrind.between_calls(&directory, &environment.python, |run| {
+        run.args(["-c", program]).env("PYCDSMODE", "SHARE").env("PYCDSARCHIVE", image)
+    })?;
     ensure!(output.stdout == "3\n", "served from `{}`: {output}", image.display());
-    valgrind.parts(&directory)?.try_into().ok().context("more parts of a profile, or fewer")
+    Ok(counts)
 }
