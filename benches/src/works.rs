@@ -38,6 +38,16 @@ impl Work {
     }
 }
 
+/// Those with these names.
+pub fn among(all: &[Work], names: &[&str]) -> Vec<Work> {
+    all.iter().filter(|work| names.contains(&work.name)).copied().collect()
+}
+
+/// Why nothing is measured that is of these names only; `None` if there is one of them.
+pub fn none_among(all: &[Work], names: &[&str]) -> Option<String> {
+    among(all, names).is_empty().then(|| format!("it is of {} only", names.join(", ")))
+}
+
 /// A command that a person types.
 #[derive(Debug, Clone, Copy)]
 pub struct Command {

@@ -13,7 +13,7 @@ use cds_tests::process::Run;
 use crate::launch::{launch, launch_warm};
 use crate::results::{Encodings, Way};
 use crate::ways::Subjects;
-use crate::works::Work;
+use crate::works::{Work, among, none_among};
 
 /// Name of the hidden subcommand that is the measurement.
 pub const COMMAND: &str = "compare-encodings";
@@ -33,19 +33,15 @@ print(cds_loader.status()['served'])
 origin = lambda name: str(getattr(sys.modules[name].__dict__.get('__spec__'), 'origin', None))
 print(*(name for name in sys.modules.keys() - before if origin(name).endswith('.py')))";
 
-fn works(all: &[Work]) -> impl Iterator<Item = &Work> {
-    all.iter().filter(|work| NAMES.contains(&work.name))
-}
-
 /// Why nothing of these works is measured.
 pub fn impossible(all: &[Work]) -> Option<String> {
-    works(all).next().is_none().then(|| format!("it is of {} only", NAMES.join(", ")))
+    none_among(all, &NAMES)
 }
 
 /// Measures each encoding for the image of the environment and those of the works that are among [`NAMES`]. In a process of its own: the kernel counts
 /// a peak of memory of this one as that of whatever it starts later.
 pub fn measure(subjects: &Subjects, all: &[Work], runs: usize) -> Result<Encodings> {
-    let imports: child::Imports = works(all).map(|work| added(subjects, work)).collect::<Result<_>>()?;
+    let imports: child::Imports = among(all, &NAMES).iter().map(|work| added(subjects, work)).collect::<Result<_>>()?;
     let program = env::current_exe().context("this program does not know its own path")?;
     let (rounds, imports) = ((runs * ROUNDS).to_string(), serde_json::to_string(&imports)?);
     let run = || Run::new(&program).arg(COMMAND).arg(subjects.image.image()).args([&rounds, &imports]);

@@ -16,7 +16,7 @@ use crate::imports::{printed, timed};
 use crate::order;
 use crate::results::{Place, Profile, Profiled, ProfiledFromStart, ProfiledStart, Way};
 use crate::ways::{Start, Subjects, brief};
-use crate::works::Work;
+use crate::works::{Work, among, none_among};
 
 use functions::Functions;
 use perf::{FREQUENCY, Perf};
@@ -29,15 +29,12 @@ pub const COMPARED: [Way; 3] = [Way::Pyc, Way::Image, Way::Limit];
 
 /// Those that are profiled.
 pub fn works(all: &[Work]) -> Vec<Work> {
-    all.iter().filter(|work| PACKAGES.contains(&work.name)).copied().collect()
+    among(all, &PACKAGES)
 }
 
 /// What can be said without an environment of why there will be no profile of any of `all`.
 pub fn impossible(all: &[Work]) -> Option<String> {
-    if works(all).is_empty() {
-        return Some(format!("it is of {} only", PACKAGES.join(", ")));
-    }
-    Perf::find().err().map(|error| brief(&error))
+    none_among(all, &PACKAGES).or_else(|| Perf::find().err().map(|error| brief(&error)))
 }
 
 /// What was sampled.

@@ -1,18 +1,14 @@
 //! How far each figure to reach could go, by what was measured of everything that no image can spare.
 
 use crate::report::ratios::{self, FROM_START, IMPORT, middle};
-use crate::report::targets::{OVER_CDS, OVER_PYC, START, Target, Value, plain, target, titled, within_interval, worst};
+use crate::report::targets::{OVER_CDS, OVER_PYC, START, Target, of_ratio, target, titled, worst};
 use crate::results::{Measured, OnInterpreter, Results, Step, Way};
-use crate::statistics::Ratio;
 
 /// The bounds that the results have values for, beside what is wanted of the figure.
 fn all(results: &Results) -> Vec<Target> {
-    let within = |name, bound, ratio: &dyn Fn(&OnInterpreter) -> Option<Ratio>| {
-        within_interval(results, name, bound, "", &|on| plain(ratio(on).map(|ratio| ratio.value)), ratio)
-    };
-    let from_start = |on: &OnInterpreter| -> Value { worst(OVER_CDS, &over_limit_from_start(on)) };
+    let start = |name, step| of_ratio(results, name, START, move |on| ratios::start_within(on, step));
     let mut all = vec![
-        within("import: `.pyc` / limit, geometric mean", OVER_PYC, &|on| {
+        of_ratio(results, "import: `.pyc` / limit, geometric mean", OVER_PYC, |on| {
             ratios::mean_within(on, Way::Pyc, Way::Limit, IMPORT)
         }),
         target(
@@ -20,12 +16,10 @@ fn all(results: &Results) -> Vec<Target> {
             "import from start: code-data-share / limit after a start that costs nothing, every package",
             OVER_CDS,
             "",
-            &from_start,
+            &|on| worst(OVER_CDS, &over_limit_from_start(on)),
         ),
-        within("`python -c pass`: with a `.pth` file / without", START, &|on| ratios::start_within(on, Step::Pth)),
-        within("`python -c pass`: with an extension module in a `.pth` file / without", START, &|on| {
-            ratios::start_within(on, Step::Extension)
-        }),
+        start("`python -c pass`: with a `.pth` file / without", Step::Pth),
+        start("`python -c pass`: with an extension module in a `.pth` file / without", Step::Extension),
     ];
     all.retain(|bound| bound.reached.is_some());
     all

@@ -72,9 +72,14 @@ impl Difference {
         all.into_iter().fold(Difference { value: 0.0, error: 0.0 }, add)
     }
 
+    /// Whether it is more than chance, one way or the other.
+    pub fn is_beyond_chance(self) -> bool {
+        self.value.abs() > 2.0 * self.error
+    }
+
     /// Whether it is certainly longer.
     pub fn is_certain(self) -> bool {
-        self.value > 2.0 * self.error
+        self.value > 0.0 && self.is_beyond_chance()
     }
 }
 

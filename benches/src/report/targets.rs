@@ -143,11 +143,11 @@ fn times(results: &Results) -> Vec<Target> {
         cds("import from start: code-data-share / image, every package", FROM_START),
         cds("import inside the process: code-data-share / image, every package", IMPORT),
         new("`python -c pass`: with image / without", START, &|on| plain(ratios::pass(on)), &ratios::pass_within),
-        new(
+        of_ratio(
+            results,
             "import of three modules: image of 8 000 / of these three, time of the process",
             OF_FEW,
-            &|on| plain(of_many_over_few(on).map(|ratio| ratio.value)),
-            &of_many_over_few,
+            of_many_over_few,
         ),
         new(
             "import of three modules: image of 8 000 / of these three, instructions of the import",
@@ -255,7 +255,7 @@ pub(super) fn target(results: &Results, name: &'static str, bound: Bound, unit: 
 }
 
 /// The same, with an interval behind it where there is one.
-pub(super) fn within_interval(
+fn within_interval(
     results: &Results,
     name: &'static str,
     bound: Bound,
@@ -268,6 +268,19 @@ pub(super) fn within_interval(
         let within = within(on);
         let range = within.map_or_else(String::new, |ratio| format!(", {}", interval(Some(ratio))));
         Some((format!("{value:.3}{unit}{more}{range}"), bound.state(value, within)))
+    })
+}
+
+/// Of a ratio that has its interval.
+pub(super) fn of_ratio(
+    results: &Results,
+    name: &'static str,
+    bound: Bound,
+    ratio: impl Fn(&OnInterpreter) -> Option<Ratio>,
+) -> Target {
+    with_cells(results, name, bound, "", |on| {
+        let ratio = ratio(on)?;
+        Some((format!("{:.3}, {}", ratio.value, interval(Some(ratio))), bound.state(ratio.value, Some(ratio))))
     })
 }
 

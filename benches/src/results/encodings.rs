@@ -1,6 +1,7 @@
 //! What it costs to know which words of a copied unit are to be changed.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,11 +70,9 @@ impl Encodings {
     /// Takes over what another run has found; whether imports remain that it has not.
     pub fn update(here: &mut Option<Encodings>, other: Option<Encodings>) -> bool {
         let Some(mut other) = other else { return here.is_some() };
-        let is_new = |old: &Encoded| !other.works.iter().any(|new| new.name == old.name);
-        let remaining: Vec<Encoded> = here.take().into_iter().flat_map(|all| all.works).filter(is_new).collect();
-        let remains = !remaining.is_empty();
-        other.works.splice(..0, remaining);
-        *here = Some(other);
+        let mut works = here.take().map(|all| all.works);
+        let remains = super::update(&mut works, Some(mem::take(&mut other.works)), |new, old| new.name == old.name);
+        *here = Some(Encodings { works: works.unwrap_or_default(), ..other });
         remains
     }
 }

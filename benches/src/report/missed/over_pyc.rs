@@ -63,7 +63,7 @@ fn row(on: &OnInterpreter) -> Option<Vec<String>> {
 /// A share with its error.
 fn with_error(share: Difference) -> String {
     let value = signed(share.value, |share| format!("{:.1}", share * 100.0));
-    let uncertain = if share.value.abs() > 2.0 * share.error { "" } else { " (not certain)" };
+    let uncertain = if share.is_beyond_chance() { "" } else { " (not certain)" };
     format!("{value} ± {}{uncertain}", percent(share.error))
 }
 
